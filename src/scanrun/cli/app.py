@@ -1,0 +1,108 @@
+"""Which commands there are, and what the shell sees when one of them ends.
+
+A command's module is imported when it is called: `--help` and `--version` must stay fast, so
+nothing here imports a plugin, docker, pydantic or rich.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from scanrun import __version__
+from scanrun.errors import ExitCode, ScanrunError
+
+COMMANDS = {
+    "all": ("scan", "Run every scanner that applies, and gate on what they find."),
+    "scan": ("scan", "Run the named scanners, and gate on what they find."),
+    "gate": ("gate", "Judge saved SARIF logs again, without scanning."),
+    "convert": ("convert", "Turn a scanner's report into SARIF."),
+    "emit": ("emit", "Print the file with which a CI system calls scanrun."),
+    "init": ("init", "Write a commented scanrun.toml that fits this tree."),
+    "doctor": ("doctor", "Check engine, images, databases and configuration."),
+    "plugins": ("plugins", "List scanners, report formats, CI systems and engines."),
+    "lock": ("lock", "Resolve images to digests and write scanrun.lock."),
+    "cache": ("cache", "Update, show, save and restore scanners' databases."),
+    "config": ("config", "Show the configuration at hand, or its schema."),
+    "completion": ("completion", "Print the completion script for a shell."),
+}
+"""Name -> (module below `scanrun.cli`, one line of help)."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"scanrun.cli.{COMMANDS[cmd_name][0]}")
+        found: click.Command = getattr(module, "commands", {}).get(cmd_name) or module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List names and lines from the table, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command when there is none of that name."""
+        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", "-V", message="scanrun %(version)s")
+def cli() -> None:
+    """Launch security scanners, read them into one SARIF log, gate a pipeline on it.
+
+    Start with: scanrun all --fail-on high
+    """
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command line `args` and return the exit code. Bugs show their traceback, code 4."""
+    try:
+        code = cli.main(args=list(args), prog_name="scanrun", standalone_mode=False)
+    except click.exceptions.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except ScanrunError as error:
+        show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our stdout is gone (`| head`): Python would complain once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BUG
+    except Exception:  # noqa: BLE001 - the last line of defence: a bug must not look like a verdict
+        import traceback  # noqa: PLC0415 - only on a bug
+
+        traceback.print_exc()
+        click.echo("scanrun: this is a bug of scanrun or of a plugin; please report it", err=True)
+        return ExitCode.BUG
+    return int(code) if isinstance(code, int) else ExitCode.PASSED
+
+
+def show_error(error: ScanrunError) -> None:
+    """Print what broke, and what to try."""
+    click.echo(f"error: {error}", err=True)
+    if error.hint:
+        click.echo(f"  try: {error.hint}", err=True)

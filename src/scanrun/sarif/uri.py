@@ -1,0 +1,57 @@
+"""How a path of the scanned tree stands in SARIF: a relative URI reference."""
+
+import os
+import re
+from posixpath import normpath
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from scanrun.errors import ConversionError
+
+_SAFE = "/!$&'()*+,;=@~"
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def encode_path(path: str) -> str:
+    """Return `path` percent-encoded, byte for byte.
+
+    `:` is always escaped: `localhost:8000` in a first segment reads as a scheme, and one bad
+    scheme makes GitHub reject a whole upload.
+    """
+    return quote_from_bytes(os.fsencode(path), safe=_SAFE)
+
+
+def decode_path(uri: str) -> str:
+    """Return the path that a relative URI reference stands for."""
+    return os.fsdecode(unquote_to_bytes(uri))
+
+
+def relative_path(path: str, *roots: str) -> str:
+    """Return `path` relative to the first of `roots` it lies under, without `./` and `..`.
+
+    Raises:
+        ConversionError: it is absolute under none of them, or leaves the tree.
+    """
+    for root in roots:
+        if path == root or path.startswith(root.rstrip("/") + "/"):
+            path = path[len(root) :].lstrip("/")
+            break
+    clean = normpath(path) if path else "."
+    if clean.startswith("/") or clean == ".." or clean.startswith("../"):
+        raise ConversionError(f"path {path!r} leaves the scanned tree")
+    return "" if clean == "." else clean
+
+
+def strip_file_scheme(uri: str) -> str:
+    """Return the absolute path of a `file:` URI, or the decoded path of a relative reference.
+
+    Raises:
+        ConversionError: another scheme.
+    """
+    if uri.startswith("file://"):
+        rest = uri[len("file://") :]
+        return decode_path(rest[rest.find("/") :] if "/" in rest else rest)
+    if uri.startswith("file:"):
+        return decode_path(uri[len("file:") :])
+    if _SCHEME.match(uri):
+        raise ConversionError(f"location {uri!r} is no path")
+    return decode_path(uri)
