@@ -1,0 +1,115 @@
+"""What a scanned tree's own file may not do, and what of it must be told."""
+
+from collections.abc import Iterator, Mapping
+
+from scanrun.config.models import OutputSettings, ScannerSettings, Settings
+from scanrun.errors import ConfigError
+from scanrun.model import Severity
+
+ISOLATED = frozenset({"docker"})
+"""Engines on which no argument of a scanner can start a program on this host."""
+
+USUAL_AGE = 7 * 86_400.0
+"""Seconds; how old a database may be where nothing is set."""
+
+
+def check_trust(settings: Settings, origin: Mapping[str, str]) -> None:
+    """Refuse what would run code of the tree's choice on this host, or write outside of it.
+
+    Raises:
+        ConfigError: such a key was set by the file itself; the message names it.
+    """
+    for key, why in _dangers(settings):
+        if _from_file(origin, key):
+            raise ConfigError(
+                f"{key} {why}, and is set by the scanned tree's own {_file(origin[key])}",
+                hint="read it, then say --trust-config (or name a file of yours with --config)",
+            )
+
+
+def told(settings: Settings, origin: Mapping[str, str]) -> tuple[str, ...]:
+    """Return one sentence for each thing by which the tree's own file weakens the scan."""
+    return tuple(
+        f"{_file(origin[key])} of the scanned tree {text}"
+        for key, text in _weaknesses(settings)
+        if _from_file(origin, key)
+    )
+
+
+def _dangers(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name, scanner in settings.scanner.items():
+        engine = scanner.engine or settings.scan.engine
+        if scanner.options.get("command"):
+            yield f"scanner.{name}.command", "runs a program on this host"
+        elif scanner.args and not scanner.declared and engine not in ISOLATED:
+            # bandit, ruff and detect-secrets all take arguments that load code or configuration
+            yield f"scanner.{name}.args", f"may run code on this host (engine {engine!r})"
+    folder = settings.output.dir
+    if folder.startswith(("/", "~")) or ".." in folder.split("/"):
+        yield "output.dir", "writes outside of the scanned tree"
+
+
+def _weaknesses(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield from _gate(settings)
+    yield from _scan(settings)
+    for name, scanner in settings.scanner.items():
+        yield from _scanner(name, scanner)
+    if settings.waiver:
+        count = len(settings.waiver)
+        yield "waiver", f"waives findings ({count} [[waiver]] entr{'y' if count == 1 else 'ies'})"
+
+
+def _gate(settings: Settings) -> Iterator[tuple[str, str]]:
+    fail_on = settings.gate.fail_on
+    if fail_on == "never":
+        yield "gate.fail_on", "switches the gate off (gate.fail_on = 'never')"
+    elif not Severity.HIGH.reaches(Severity(fail_on)):
+        yield "gate.fail_on", f"lets high findings pass (gate.fail_on = {fail_on!r})"
+    if settings.policy.inline_ignores == "allow":
+        yield "policy.inline_ignores", "lets comments in the source suppress findings"
+    if any(age > USUAL_AGE for age in settings.evidence.max_age.values()):
+        yield "evidence.max_age", "lets databases be older than usual (evidence.max_age)"
+
+
+def _scan(settings: Settings) -> Iterator[tuple[str, str]]:
+    scan = settings.scan
+    if scan.skip:
+        yield "scan.skip", f"skips {', '.join(scan.skip)}"
+    if scan.exclude:
+        yield "scan.exclude", f"leaves files out ({', '.join(map(ascii, scan.exclude))[:200]})"
+    if scan.engine not in {"auto", *ISOLATED}:
+        yield "scan.engine", f"runs scanners without a container (scan.engine = {scan.engine!r})"
+    if scan.mirror:
+        yield "scan.mirror", f"takes images from another registry ({scan.mirror})"
+    if settings.output.dir != OutputSettings().dir:
+        yield (
+            "output.dir",
+            f"names a folder that is not scanned (output.dir = {settings.output.dir!a})",
+        )
+    if settings.output.raw == "always":
+        yield "output.raw", "keeps raw reports, which may hold secrets (output.raw = 'always')"
+
+
+def _scanner(name: str, scanner: ScannerSettings) -> Iterator[tuple[str, str]]:
+    table = f"scanner.{name}"
+    if scanner.image and not scanner.declared:
+        yield f"{table}.image", f"replaces the image of {name} ({scanner.image})"
+    if scanner.engine and scanner.engine not in {"auto", *ISOLATED}:
+        yield f"{table}.engine", f"runs {name} without a container"
+    if scanner.args and not scanner.declared:
+        yield f"{table}.args", f"adds arguments to {name}"
+    if scanner.options.get("command"):
+        yield f"{table}.command", f"lets {name} run a program on this host"
+    if scanner.options.get("network"):
+        yield f"{table}.network", f"gives {name} a network"
+    if scanner.severity:
+        rules = ", ".join(f"{ascii(k)[1:-1]} {v}" for k, v in sorted(scanner.severity.items()))
+        yield f"{table}.severity", f"sets severities of {name} ({rules[:200]})"
+
+
+def _from_file(origin: Mapping[str, str], key: str) -> bool:
+    return "file " in origin.get(key, "")
+
+
+def _file(origin: str) -> str:
+    return origin.rpartition("file ")[2]

@@ -1,0 +1,176 @@
+"""What people have decided about findings: severities by rule, waivers, ignores in the source.
+
+A decision becomes part of the result itself, so that a saved log is judged as it was shown.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from typing import Any
+
+from scanrun.config import Settings, Waiver
+from scanrun.model import Severity
+from scanrun.sarif.view import FINGERPRINT, as_number
+
+MARK = "scanrun/waiver"
+"""Property of the suppressions that waivers made."""
+ORIGINAL = "scanrun/original"
+"""Property that holds what the scanner itself gave, where the configuration goes before it."""
+_GIVEN = ("severity", "security-severity")
+
+
+class Triage:
+    """Applies the decisions of one configuration, and remembers which of them were of use.
+
+    `today` is the day in UTC: a waiver no longer counts from the beginning of the day it names.
+    """
+
+    def __init__(self, settings: Settings, today: dt.date) -> None:
+        self._today = today
+        self._allow_inline = settings.policy.inline_ignores == "allow"
+        self._waivers = settings.waiver
+        live = [
+            (number, waiver)
+            for number, waiver in enumerate(settings.waiver)
+            if not waiver.expired(today)
+        ]
+        self._by_id = {w.id.casefold(): n for n, w in reversed(live) if w.id}
+        self._by_print = {w.fingerprint.casefold(): n for n, w in reversed(live) if w.fingerprint}
+        self._severities = {
+            (name, rule.casefold()): Severity(word)
+            for name, scanner in settings.scanner.items()
+            for rule, word in scanner.severity.items()
+        }
+        self._used: Counter[int] = Counter()
+        self._lock = Lock()  # scanners are converted side by side
+
+    def apply(self, result: Mapping[str, Any], scanner: str) -> dict[str, Any]:
+        """Return the result with its severity and its suppressions as the configuration has them.
+
+        `suppressions` is always there: SARIF wants it on every result of a run or on none.
+        """
+        done = _as_scanned(result)
+        severity = self._severities.get((scanner, str(result.get("ruleId", "")).casefold()))
+        if severity is not None:
+            _set_severity(done, severity)
+        number = self._waiver_for(done)
+        if number is None:
+            done["suppressions"] = [self._unwaived(each) for each in _foreign(done)]
+        else:
+            with self._lock:
+                self._used[number] += 1
+            done["suppressions"] = [
+                _suppression(self._waivers[number]),
+                *(each for each in map(_accepted, _foreign(done)) if each is not None),
+            ]
+        return done
+
+    def told(self) -> tuple[str, ...]:
+        """Return what a reader of the verdict should know of the waivers, a sentence each."""
+        return tuple(self._tell())
+
+    def _waiver_for(self, result: Mapping[str, Any]) -> int | None:
+        """Return the number of the waiver that fits; one for this very finding goes first."""
+        prints = _table(result.get("partialFingerprints"))
+        number = self._by_print.get(str(prints.get(FINGERPRINT, "")).casefold())
+        if number is not None:
+            return number
+        ids = (each.casefold() for each in _ids(result))
+        return next((self._by_id[each] for each in ids if each in self._by_id), None)
+
+    def _unwaived(self, suppression: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a suppression as it counts where no waiver backs it.
+
+        One in the source is kept and shown, but `underReview` takes its effect away, unless
+        the policy allows a tree to clear itself.
+        """
+        if suppression.get("kind") == "external" or suppression.get("status") == "rejected":
+            return dict(suppression)
+        return {**suppression, "status": "accepted" if self._allow_inline else "underReview"}
+
+    def _tell(self) -> Iterator[str]:
+        if self._used:
+            findings, waivers = self._used.total(), len(self._used)
+            yield f"{_count(findings, 'finding')} waived by {_count(waivers, 'waiver')}"
+        for number, waiver in enumerate(self._waivers):
+            name = f"waiver of {waiver.selector!r}"
+            if waiver.expired(self._today):
+                yield f"{name} expired on {waiver.expires} and no longer counts"
+            elif waiver.ends_soon(self._today):
+                yield f"{name} expires on {waiver.expires}"
+            if not waiver.expired(self._today) and not self._used[number]:
+                yield f"{name} matched nothing in this run"
+
+
+def _set_severity(result: dict[str, Any], severity: Severity) -> None:
+    """Set level, rank and score as `Result.with_severity` does, and keep what the tool said."""
+    properties = dict(_table(result.get("properties")))
+    properties[ORIGINAL] = {key: properties[key] for key in _GIVEN if key in properties}
+    result["properties"] = properties
+    _put(result, severity, severity.score)
+
+
+def _as_scanned(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy with the severity that the tool gave: in a saved log, ours may be gone."""
+    done = dict(result)
+    properties = dict(_table(result.get("properties")))
+    if ORIGINAL in properties:
+        original = _table(properties.pop(ORIGINAL))
+        severity = Severity.of_word(str(original.get("severity", "")))
+        score = as_number(original.get("security-severity"))
+        done["properties"] = properties
+        _put(done, severity, severity.score if score is None else score)
+    return done
+
+
+def _put(result: dict[str, Any], severity: Severity, score: float) -> None:
+    result["properties"] |= {"severity": severity.value, "security-severity": f"{score:.1f}"}
+    if result.get("kind", "fail") == "fail":
+        result |= {"level": severity.level, "rank": round(score * 10, 1)}
+
+
+def _suppression(waiver: Waiver) -> dict[str, Any]:
+    properties = {MARK: waiver.selector}
+    if waiver.expires is not None:
+        properties["expires"] = waiver.expires.isoformat()
+    return {
+        "kind": "external",
+        "status": "accepted",
+        "justification": waiver.reason,
+        "properties": properties,
+    }
+
+
+def _foreign(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the suppressions that no waiver made: in a saved log, that waiver may be gone."""
+    found = result.get("suppressions")
+    for each in found if isinstance(found, list) else ():
+        # what is no object suppresses nothing
+        if isinstance(each, Mapping) and MARK not in _table(each.get("properties")):
+            yield each
+
+
+def _accepted(suppression: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a suppression as a waiver leaves it: people's decision goes before a tool's doubt.
+
+    SARIF takes a result for suppressed only if every one of its suppressions is accepted.
+    """
+    if suppression.get("kind") == "inSource":
+        return {**suppression, "status": "accepted"}
+    return dict(suppression) if suppression.get("status", "accepted") == "accepted" else None
+
+
+def _ids(result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the rule's id and the other names that the world has for the same thing."""
+    yield str(result.get("ruleId") or "")
+    aliases = _table(result.get("properties")).get("aliases")
+    yield from (str(each) for each in (aliases if isinstance(aliases, list) else ()))
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
