@@ -13,10 +13,10 @@ from scanrun.contracts import (
     HasDriver,
     HasInputs,
     HasOptions,
+    HasPlace,
     HasSigns,
     HasTells,
     HasVersion,
-    Invocation,
     Isolation,
     KeepsThings,
     Reporter,
@@ -36,6 +36,7 @@ from scanrun.errors import (
     ScanrunError,
     StepError,
 )
+from scanrun.invocation import Invocation
 from scanrun.model import (
     CANARY_DIR,
     Applies,
@@ -55,6 +56,7 @@ from scanrun.model import (
     Sign,
     Snapshot,
     SnapshotFile,
+    Status,
     Step,
     StepOutcome,
     Target,
@@ -91,6 +93,7 @@ __all__ = [
     "HasDriver",
     "HasInputs",
     "HasOptions",
+    "HasPlace",
     "HasSigns",
     "HasTells",
     "HasVersion",
@@ -118,6 +121,7 @@ __all__ = [
     "Sign",
     "Snapshot",
     "SnapshotFile",
+    "Status",
     "Step",
     "StepError",
     "StepOutcome",

@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel
 
+from scanrun.invocation import Invocation
 from scanrun.model import (
     Applies,
     Canary,
@@ -23,7 +24,6 @@ from scanrun.model import (
     Located,
     Notification,
     Outputs,
-    Severity,
     Sign,
     Snapshot,
     Step,
@@ -59,6 +59,16 @@ class Scanner(Protocol):
             ConversionError: the report is unreadable, cut off, or another tool's.
         """
         ...
+
+
+@runtime_checkable
+class HasPlace(Protocol):
+    """A scanner that says where it belongs. Without it: in the default set, not embedded."""
+
+    on_request: bool
+    """Left out of `scanrun all` unless it is named or required."""
+    embedded: bool
+    """Comes with `scanrun[local]`: missing on a host engine, it makes the verdict incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +164,6 @@ class Reporter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
-    """What an emitter needs to know of the configuration at hand."""
-
-    fail_on: Severity | None = Severity.HIGH
-    output: str = ".scanrun"
-    formats: tuple[str, ...] = ("junit",)
-    scanners: tuple[str, ...] = ()
-    """Those asked for by name; empty: `scanrun all`."""
-    engine: str = "auto"
-    version: str = ""
-    """Of scanrun, to be installed."""
-
-
 @runtime_checkable
 class CIEmitter(Protocol):
     """Writes the file with which a CI system calls scanrun."""
@@ -176,7 +172,7 @@ class CIEmitter(Protocol):
     filename: str
 
     def emit(self, invocation: Invocation) -> str:
-        """Return the whole, valid file."""
+        """Return the whole, valid file, made of the invocation's own command lines."""
         ...
 
 
@@ -290,6 +286,8 @@ class Engine(Protocol):
     """Something that runs steps."""
 
     name: str
+    runs: str
+    """Which part of a step it runs: `image` or `executable`."""
 
     def open(self, settings: EngineSettings) -> Session:
         """Return a session.

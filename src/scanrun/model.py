@@ -149,6 +149,11 @@ class Snapshot:
     tells: tuple[Tell, ...] = ()
     commit: str | None = None
     dirty: bool | None = None
+    """Whether `files` are not exactly those of `commit`. None where there is no commit."""
+    repository: str = ""
+    """Address of the repository, without user and password; empty where nobody knows it."""
+    notes: tuple[str, ...] = ()
+    """What the plan has to tell of the walk itself (git is broken: every file is taken)."""
 
     def match(self, *patterns: str) -> tuple[SnapshotFile, ...]:
         """Return the files whose name (no `/` in the pattern) or whole path fits a pattern.
@@ -250,6 +255,8 @@ class Step:
     """Unique among the steps of its scanner."""
     image: str = ""
     """Reference with a pinned version. Empty: this step can't run in a container."""
+    pulled: bool = True
+    """False: no registry has the image; it is there because somebody built it, or not at all."""
     executable: str = ""
     """Name of the program on the `local` engine. Empty: it can't run there."""
     entrypoint: tuple[str, ...] | None = None
@@ -455,6 +462,10 @@ class Notification:
     """`error` makes the scan incomplete."""
     path: str | None = None
 
+    def with_score(self, score: float) -> Self:  # noqa: ARG002 - the signature of rule and result
+        """Return itself: so a converter can raise all that `read_sarif` yields."""
+        return self
+
 
 # --- what comes of it ------------------------------------------------------------------------
 
@@ -501,6 +512,9 @@ class ScanResult:
     evidence: Evidence = Evidence()
     notifications: tuple[Notification, ...] = ()
     counts: Mapping[Severity, int] = field(default_factory=dict)
+    """Of the findings that are not suppressed."""
+    counts_by_category: Mapping[str, Mapping[Severity, int]] = field(default_factory=dict)
+    """The same by category; empty: all of them are of the scanner's own."""
     run_file: Path | None = None
     """One SARIF run as JSON, in the scratch folder."""
     log: Path | None = None
@@ -577,4 +591,3 @@ class Verdict:
 def container_parent(path: str) -> str:
     """Return the folder of an absolute container path (`/out/` for a folder is itself)."""
     return path.rstrip("/") if path.endswith("/") else str(PurePosixPath(path).parent)
-
