@@ -1,0 +1,72 @@
+"""`scanrun emit`: the file with which a CI system calls scanrun."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+import click
+
+from scanrun import __version__
+from scanrun.cli.session import gather
+from scanrun.config import Settings
+from scanrun.errors import UsageError
+from scanrun.files import written
+from scanrun.invocation import Invocation
+
+
+@click.command("emit", short_help="Print the file with which a CI system calls scanrun.")
+@click.argument("system")
+@click.argument("path", type=click.Path(path_type=Path), default=Path())
+@click.option("--config", type=click.Path(path_type=Path), help="Configuration file.")
+@click.option(
+    "--fail-on", metavar="LEVEL", help="Lowest severity that fails [the configuration's]."
+)
+@click.option("--engine", metavar="NAME", help="auto, docker or local [the configuration's].")
+@click.option(
+    "--plugin", multiple=True, type=click.Path(path_type=Path), help="Load a local plugin."
+)
+@click.option(
+    "-o", "--output", "file", type=click.Path(path_type=Path), help="File to write [stdout]."
+)
+def command(
+    system: str,
+    path: Path,
+    *,
+    config: Path | None,
+    fail_on: str | None,
+    engine: str | None,
+    plugin: tuple[Path, ...],
+    file: Path | None,
+) -> None:
+    """Print the file for SYSTEM (codebuild, gitlab, jenkins, ...) that fits the folder PATH.
+
+    PATH is the root of the repository: there the file belongs. `scanrun plugins` lists all systems.
+    """
+    flags = {"gate.fail_on": fail_on, "scan.engine": engine}
+    # nothing is run here, so emitting needs no trust
+    here = gather(path, config=config, flags=flags, plugins=plugin, trusted=True)
+    if system not in here.plugins.ci_emitters:
+        raise _unknown(system, here.plugins.ci_emitters)
+    text = here.plugins.ci_emitters[system].emit(invocation_of(here.loaded.settings))
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    with written(file) as stream:
+        stream.write(text.encode())
+
+
+def invocation_of(settings: Settings) -> Invocation:
+    """Return what an emitter has to know of the settings."""
+    return Invocation(
+        fail_on=settings.gate.policy().fail_on,
+        output=settings.output.dir,
+        formats=settings.report.formats,
+        engine=settings.scan.engine,
+        version=__version__,
+    )
+
+
+def _unknown(system: str, known: Iterable[str]) -> UsageError:
+    near = get_close_matches(system, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(known)}"
+    return UsageError(f"no CI system {system!r}", hint=hint)
