@@ -121,18 +121,14 @@ def result(
     `suppressed` is the justification of a suppression in the source. Never pass source text on
     in a message: it may hold a secret.
     """
-    region = sarif_om.Region(
-        start_line=line or 1, end_line=end_line, start_column=column, end_column=end_column
-    )
-    logical = [sarif_om.LogicalLocation(fully_qualified_name=component, kind=component_kind)]
-    place = sarif_om.Location(
-        physical_location=sarif_om.PhysicalLocation(
-            artifact_location=sarif_om.ArtifactLocation(
-                uri=encode_path(path), uri_base_id="SRCROOT"
-            ),
-            region=region,
-        ),
-        logical_locations=logical if component else None,
+    place = location(
+        path,
+        line=line,
+        end_line=end_line,
+        column=column,
+        end_column=end_column,
+        component=component,
+        component_kind=component_kind,
     )
     made = Result(
         rule_id=rule_id,
@@ -151,8 +147,30 @@ def result(
     return made
 
 
+def location(
+    path: str,
+    *,
+    line: int | None = None,
+    end_line: int | None = None,
+    column: int | None = None,
+    end_column: int | None = None,
+    component: str = "",
+    component_kind: str = "package",
+) -> sarif_om.Location:
+    """Return a place in the tree; the parameters are those of `result`."""
+    artifact = sarif_om.ArtifactLocation(uri=encode_path(path), uri_base_id="SRCROOT")
+    region = sarif_om.Region(
+        start_line=line or 1, end_line=end_line, start_column=column, end_column=end_column
+    )
+    logical = [sarif_om.LogicalLocation(fully_qualified_name=component, kind=component_kind)]
+    return sarif_om.Location(
+        physical_location=sarif_om.PhysicalLocation(artifact_location=artifact, region=region),
+        logical_locations=logical if component else None,
+    )
+
+
 def cwe_numbers(cwe: Iterable[str | int]) -> tuple[int, ...]:
-    """Return the distinct CWE numbers in `cwe` (`CWE-79`, `79`, …); words that are none drop out."""
+    """Return the distinct CWE numbers in `cwe` (`CWE-79`, `79`, …); other words drop out."""
     found = (CWE.match(str(each).strip()) for each in cwe)
     return tuple(sorted({int(match[1]) for match in found if match and int(match[1])}))
 

@@ -3,11 +3,12 @@
 import os
 import re
 from posixpath import normpath
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from scanrun.errors import ConversionError
 
 _SAFE = "/!$&'()*+,;=@~"
+_DRIVE = re.compile(r"^[A-Za-z]:/")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -36,7 +37,7 @@ def relative_path(path: str, *roots: str) -> str:
             path = path[len(root) :].lstrip("/")
             break
     clean = normpath(path) if path else "."
-    if clean.startswith("/") or clean == ".." or clean.startswith("../"):
+    if clean.startswith(("/", "../")) or clean == "..":
         raise ConversionError(f"path {path!r} leaves the scanned tree")
     return "" if clean == "." else clean
 
@@ -55,3 +56,37 @@ def strip_file_scheme(uri: str) -> str:
     if _SCHEME.match(uri):
         raise ConversionError(f"location {uri!r} is no path")
     return decode_path(uri)
+
+
+def place_in_tree(uri: str, roots: tuple[str, ...]) -> tuple[str, str]:
+    """Return the path in the tree that a tool's `uri` means, and the URI itself if it lies outside.
+
+    What lies outside (a system header, a web page) still needs a place of its own in the log:
+    its path without the leading `/`, or host and path of the page. A finding is never dropped
+    for where it is.
+    """
+    uri = uri.replace("\\", "/")
+    if _DRIVE.match(uri):
+        uri = "file:///" + uri
+    try:
+        path = strip_file_scheme(uri)
+    except ConversionError:
+        parts = _urlsplit(uri)
+        return _inside(decode_path(parts[0] + "/" + parts[1])), uri
+    try:
+        return relative_path(path, *roots), ""
+    except ConversionError:
+        return _inside(path), uri
+
+
+def _inside(path: str) -> str:
+    return normpath("/" + path).lstrip("/")
+
+
+def _urlsplit(uri: str) -> tuple[str, str]:
+    """Return host and path of `uri`, without user and password."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "", uri.partition(":")[2]
+    return parts.netloc.rpartition("@")[2], parts.path

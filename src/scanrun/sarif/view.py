@@ -1,10 +1,16 @@
 """What a stage sees of a result: one typed view, whoever wrote the log."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from scanrun.model import Severity
+from scanrun.sarif.uri import decode_path
+
+FINGERPRINT = "scanrun/v1"
+"""Key of the fingerprint that every result carries."""
+KINDS = frozenset({"notApplicable", "pass", "fail", "review", "open", "informational"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,4 +46,130 @@ class Finding:
         category: str = "",
     ) -> Self:
         """Return the view of a SARIF result. `rules`: rule id -> reportingDescriptor."""
-        raise NotImplementedError
+        rule_id = str(result.get("ruleId") or "")
+        rule = rules.get(rule_id) or {}
+        severity = severity_of(result, rule)
+        uri, region = _place(result)
+        return cls(
+            scanner=scanner,
+            category=str(_property(rule, "category") or category),
+            rule_id=rule_id,
+            severity=severity,
+            score=_score(result, rule, severity),
+            message=_text(result.get("message")),
+            uri=uri,
+            path=decode_path(uri),
+            line=_whole(region.get("startLine")),
+            rule_name=str(rule.get("name") or ""),
+            end_line=_whole(region.get("endLine")),
+            kind=kind_of(result),
+            component=_component(result),
+            fix=str(_property(result, "fix") or ""),
+            help_uri=str(rule.get("helpUri") or ""),
+            fingerprint=str(_map(result.get("partialFingerprints")).get(FINGERPRINT) or ""),
+            suppressed=suppressed(result),
+            justification=_justification(result),
+        )
+
+
+def severity_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Severity:
+    """Return how bad a result is: the first of its sources that says anything at all.
+
+    A source that says something nobody understands makes it `UNKNOWN`: to go on to the next
+    would let a garbled "critical" pass as SARIF's default, a warning.
+    """
+    if kind_of(result) != "fail":
+        return Severity.INFO
+    word = _property(result, "severity")
+    if word not in (None, ""):
+        return Severity.of_word(str(word))
+    for item in (result, rule):
+        score = _property(item, "security-severity")
+        if score not in (None, ""):
+            return _of_number(score, 1)
+    if result.get("rank") not in (None, -1):
+        return _of_number(result["rank"], 10)
+    return Severity.of_word(level_of(result, rule))
+
+
+def level_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
+    """Return the level: the result's own, else its rule's, else SARIF's default."""
+    default = _map(rule.get("defaultConfiguration")).get("level")
+    return str(result.get("level") or default or "warning")
+
+
+def kind_of(result: Mapping[str, Any]) -> str:
+    """Return the kind; a word that SARIF does not know counts as `fail`."""
+    kind = result.get("kind")
+    return kind if isinstance(kind, str) and kind in KINDS else "fail"
+
+
+def suppressed(result: Mapping[str, Any]) -> bool:
+    """Say whether a result is suppressed: none of its suppressions is rejected or under review."""
+    found = result.get("suppressions")
+    if not isinstance(found, list) or not found:
+        return False
+    return all(_map(each).get("status", "accepted") == "accepted" for each in found)
+
+
+def _of_number(value: object, per_point: float) -> Severity:
+    number = as_number(value)
+    if number is None or not 0 <= number <= 10 * per_point:
+        return Severity.UNKNOWN
+    return Severity.of_score(number / per_point)
+
+
+def as_number(value: object) -> float | None:
+    """Return the finite number that `value`, or the text in it, is."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _score(result: Mapping[str, Any], rule: Mapping[str, Any], severity: Severity) -> float:
+    """Return the score that was given, where it does not contradict the severity."""
+    for item in (result, rule):
+        number = as_number(_property(item, "security-severity"))
+        if number is not None and _of_number(number, 1) is severity:
+            return number
+    return severity.score
+
+
+def _place(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    physical = _map(_map(_first(result.get("locations"))).get("physicalLocation"))
+    uri = _map(physical.get("artifactLocation")).get("uri")
+    return (uri if isinstance(uri, str) else ""), _map(physical.get("region"))
+
+
+def _component(result: Mapping[str, Any]) -> str:
+    logical = _map(_first(_map(_first(result.get("locations"))).get("logicalLocations")))
+    return str(logical.get("fullyQualifiedName") or logical.get("name") or "")
+
+
+def _justification(result: Mapping[str, Any]) -> str:
+    return str(_map(_first(result.get("suppressions"))).get("justification") or "")
+
+
+def _text(message: object) -> str:
+    found = _map(message)
+    return str(found.get("text") or found.get("markdown") or "")
+
+
+def _property(item: Mapping[str, Any], name: str) -> object:
+    return _map(item.get("properties")).get(name)
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

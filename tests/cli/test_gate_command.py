@@ -1,0 +1,161 @@
+import json
+
+import pytest
+
+from scanrun.cli.app import run
+from scanrun.contracts import Driver
+from scanrun.model import ScanResult, Severity, Snapshot, Status
+from scanrun.sarif import build
+from scanrun.sarif.codec import to_json
+from scanrun.sarif.run import run_head
+from scanrun.sarif.writer import RunWriter, write_log
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Write a log of ours, one run, with findings of these severities."""
+
+    def write(*severities, name="scan", status=Status.COMPLETED, required=True, recorded=None):
+        path, file = tmp_path / f"{name}.run.json", tmp_path / f"{name}.sarif"
+        result = ScanResult(
+            name=name,
+            category="sast",
+            status=status,
+            reason="" if status is Status.COMPLETED else "no image",
+            findings=len(severities) if recorded is None else recorded,
+            required=required,
+        )
+        head = run_head(
+            result, Driver(name), run_id="r-1", snapshot=Snapshot(root=tmp_path), cwes=()
+        )
+        with RunWriter(path) as writer:
+            for number, severity in enumerate(severities):
+                made = build.result("R1", "m", path=f"{number}.py", severity=Severity(severity))
+                writer.result(to_json(made))
+            writer.finish(head)
+        with file.open("wb") as stream:
+            write_log(stream, [path])
+        return str(file)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("severities", "options", "code"),
+    [
+        (["medium"], [], 0),
+        (["high"], [], 1),
+        (["unknown"], [], 1),
+        (["high"], ["--fail-on", "critical"], 0),
+        (["low"], ["--fail-on", "low"], 1),
+        (["critical"], ["--fail-on", "never"], 0),
+        ([], [], 0),
+    ],
+)
+def test_a_saved_log_is_judged_again(saved, severities, options, code):
+    assert run(["gate", saved(*severities), *options]) == code
+
+
+def test_incomplete_is_rebuilt_from_the_invocations(saved, capsys):
+    code = run(["gate", saved(), saved(name="trivy", status=Status.FAILED)])
+
+    assert code == 3
+    assert "trivy did not complete (no image)" in capsys.readouterr().err
+
+
+def test_findings_win_over_incompleteness(saved):
+    assert run(["gate", saved("high"), saved(name="trivy", status=Status.FAILED)]) == 1
+
+
+def test_a_log_that_lost_findings_is_incomplete(saved, capsys):
+    code = run(["gate", saved("low", recorded=2)])
+
+    assert code == 3
+    assert "1 of the 2 findings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"version":"2.1.0","runs":[]}', b"<xml/>"])
+def test_what_cant_be_read_is_incomplete_and_hides_nothing(saved, tmp_path, data, capsys):
+    (tmp_path / "bad.sarif").write_bytes(data)
+
+    assert run(["gate", str(tmp_path / "bad.sarif")]) == 3
+    assert run(["gate", str(tmp_path / "bad.sarif"), saved("high")]) == 1
+    assert "bad.sarif" in capsys.readouterr().err
+
+
+def test_a_missing_report_is_incomplete(tmp_path):
+    assert run(["gate", str(tmp_path / "none.sarif")]) == 3
+
+
+def test_no_report_at_all_is_a_usage_error():
+    assert run(["gate"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"results": [{"message": {"text": "m"}, "level": "error"}]}, 1),
+        ({"results": [{"message": {"text": "m"}}]}, 0),
+        ({"results": []}, 0),
+        ({}, 3),
+        ({"results": None}, 3),
+        ({"results": [], "invocations": [{"executionSuccessful": False}]}, 3),
+    ],
+)
+def test_another_tools_log_is_judged_too(tmp_path, more, code):
+    log = {"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "t"}}, **more}]}
+    (tmp_path / "t.sarif").write_text(json.dumps(log))
+
+    assert run(["gate", str(tmp_path / "t.sarif")]) == code
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"rule": {"index": 0, "toolComponent": {"index": 0}}},
+        {"ruleId": "D/1", "ruleIndex": 0},
+        {"ruleIndex": 0},
+    ],
+    ids=["in an extension", "below a rule", "by place"],
+)
+def test_another_tools_severity_is_found_wherever_its_rule_stands(tmp_path, result):
+    error = {"defaultConfiguration": {"level": "error"}}
+    tool = {
+        "driver": {"name": "t", "rules": [{"id": "D", **error}]},
+        "extensions": [{"name": "x", "rules": [{"id": "X", **error}]}],
+    }
+    run_ = {"tool": tool, "results": [{"message": {"text": "m"}, **result}]}
+    (tmp_path / "t.sarif").write_text(json.dumps({"version": "2.1.0", "runs": [run_]}))
+
+    assert run(["gate", str(tmp_path / "t.sarif")]) == 1
+
+
+def test_limits_waivers_and_required_scanners_of_the_configuration_count(saved, tmp_path):
+    limits = '[gate]\nlimits = [{ maximum = 1, severity = "medium" }]\n'
+    waiver = '[[waiver]]\nid = "R1"\nreason = "known"\nexpires = 2999-01-01\n'
+    (tmp_path / "limits.toml").write_text(limits)
+    (tmp_path / "waived.toml").write_text(limits + waiver)
+    (tmp_path / "required.toml").write_text('[scan]\nrequired = ["bandit"]\n')
+    report = saved("medium", "medium")
+
+    codes = [
+        run(["gate", report, "--config", f"{name}.toml"])
+        for name in ("limits", "waived", "required")
+    ]
+
+    assert codes == [1, 0, 3]
+
+
+def test_the_verdict_goes_to_stdout_as_json_and_nothing_else(saved, capsys):
+    run(["gate", saved("high", "low"), "--json"])
+
+    told = capsys.readouterr()
+    verdict = json.loads(told.out)
+    assert (verdict["status"], verdict["exit_code"], verdict["run_id"]) == ("failed", 1, "r-1")
+    assert (verdict["counts"]["high"], verdict["scanners"][0]["findings"]) == (1, 2)
+    assert "failed: 1 finding at high or above" in told.err
