@@ -1,0 +1,141 @@
+"""What is done to containers, in the words of this engine and with its errors."""
+
+import re
+import threading
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from typing import Any
+
+from docker.errors import APIError, DockerException, NotFound
+from requests import Response
+
+from scanrun.api import StepError
+from scanrun_plugins.engines.docker.connection import Connection
+from scanrun_plugins.engines.docker.failures import TRANSPORT_ERRORS, engine_errors, plain
+from scanrun_plugins.engines.docker.owner import SCANNER
+from scanrun_plugins.engines.docker.packing import stream
+
+NEVER_STARTED = "/scanrun-never-started"
+_CHUNK = 1 << 18
+
+
+def volume_mount(
+    volume: str, target: str, *, read_only: bool, copy: bool = False
+) -> dict[str, Any]:
+    """Return a mount. `copy`: an empty volume takes over what the image has in that folder."""
+    return {
+        "Type": "volume",
+        "Source": volume,
+        "Target": target,
+        "ReadOnly": read_only,
+        "VolumeOptions": {"NoCopy": not copy},
+    }
+
+
+class Containers:
+    """The containers and volumes that one run makes, all of them labelled."""
+
+    def __init__(self, connection: Connection, labels: Mapping[str, str]) -> None:
+        self.api: Any = connection.api  # partly untyped
+        self.podman = connection.podman
+        self.labels = dict(labels)
+
+    def create(self, config: Mapping[str, Any], *, scanner: str) -> str:
+        """Create a container and return its id."""
+        labels = {**self.labels, SCANNER: scanner}
+        with engine_errors(f"creating the container of {scanner!r}"):
+            made = self.api.create_container_from_config(
+                {**config, "Labels": labels}, unique_name(scanner)
+            )
+        return str(made["Id"])
+
+    def shelf(self, image: str, mounts: Sequence[Mapping[str, Any]], *, scanner: str) -> str:
+        """Create a container that never starts: only volumes that one holds can be written to.
+
+        Its root is writable, so that a folder entry can hand a volume over to the scanner's user;
+        nothing ever runs in it. While it is there, nobody else can remove its volumes.
+        """
+        host = {"NetworkMode": "none", "Mounts": list(mounts)}
+        config = {"Image": image, "Entrypoint": [NEVER_STARTED], "Cmd": [], "HostConfig": host}
+        return self.create(config, scanner=scanner)
+
+    def volume(self, name: str, *, scanner: str) -> str:
+        """Create a volume that belongs to the run."""
+        return self.kept_volume(name, {**self.labels, SCANNER: scanner})
+
+    def kept_volume(self, name: str, labels: Mapping[str, str]) -> str:
+        """Create a volume with these labels alone."""
+        with engine_errors("creating a volume"):
+            self.api.create_volume(name, labels=dict(labels))
+        return name
+
+    def put(
+        self, container: str, folder: str, pieces: Iterable[bytes], cancel: threading.Event
+    ) -> None:
+        """Unpack a stream in a folder of the container."""
+        with engine_errors("copying files to the engine"):
+            done = self.api.put_archive(container, folder, stream(pieces, cancel))
+        if not done:
+            raise StepError("copying files to the engine: it did not take them")
+
+    @contextmanager
+    def archive(self, container: str, path: str) -> Iterator[Iterator[bytes] | None]:
+        """Yield the archive of a path; None if there is nothing of that name.
+
+        Asked without the SDK's `get_archive`, which keeps the connection open when an archive is
+        not read to its end.
+        """
+        with engine_errors(f"fetching {path!r}"):
+            response = self.api.get(
+                f"{self.api.base_url}/v{self.api.api_version}/containers/{container}/archive",
+                params={"path": path.rstrip("/")},
+                headers={"Accept-Encoding": "identity"},
+                stream=True,
+                timeout=self.api.timeout,
+            )
+        with response:
+            if response.status_code == HTTPStatus.OK:
+                yield _chunks(response, path)
+            elif response.status_code == HTTPStatus.NOT_FOUND:
+                yield None
+            else:
+                raise StepError(f"fetching {path!r}: the engine refused: {plain(response.text)}")
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Return what the engine says of a container."""
+        with engine_errors("looking at the container"):
+            found: dict[str, Any] = self.api.inspect_container(container)
+        return found
+
+    def kill(self, container: str) -> bool:
+        """Kill it. False: it had ended by itself."""
+        with engine_errors("killing the container"):
+            try:
+                self.api.kill(container)
+            except APIError as error:
+                if error.status_code == HTTPStatus.CONFLICT or isinstance(error, NotFound):
+                    return False
+                raise
+        return True
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not. What resists is left to the end of the run."""
+        with suppress(DockerException, *TRANSPORT_ERRORS):
+            self.api.remove_container(container, v=True, force=True)
+
+    def remove_volume(self, volume: str) -> None:
+        """Remove a volume. What resists is left to the end of the run."""
+        with suppress(DockerException, *TRANSPORT_ERRORS):
+            self.api.remove_volume(volume)
+
+
+def unique_name(stem: str) -> str:
+    """Return a name for people (`docker ps`) that nothing else has."""
+    return f"scanrun-{re.sub(r'[^a-zA-Z0-9_.-]', '-', stem)}-{uuid.uuid4().hex[:12]}"
+
+
+def _chunks(response: Response, path: str) -> Iterator[bytes]:
+    with engine_errors(f"fetching {path!r}"):
+        yield from response.iter_content(_CHUNK)

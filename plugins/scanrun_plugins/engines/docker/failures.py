@@ -1,0 +1,58 @@
+"""What does an error of the engine mean for the scan?"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+import urllib3
+from docker.errors import APIError, DockerException
+
+from scanrun.api import EngineLostError, StepError
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TAIL_BYTES = 8192
+LOST = "see whether the engine is still running, then start the scan again"
+
+TRANSPORT_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
+"""What the SDK raises when the engine does not answer, or breaks off."""
+
+
+@contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours: a refusal costs the step, a silence is a lost engine.
+
+    Raises:
+        StepError: the engine said no.
+        EngineLostError: it did not answer.
+    """
+    try:
+        yield
+    except APIError as error:
+        raise StepError(f"{doing}: the engine refused: {explanation(error)}") from error
+    except (*TRANSPORT_ERRORS, DockerException) as error:
+        raise EngineLostError(
+            f"{doing}: the engine does not answer: {plain(str(error))}", hint=LOST
+        ) from error
+
+
+def explanation(error: APIError) -> str:
+    """Return the engine's own words."""
+    return plain(str(error.explanation or error))
+
+
+def plain(text: str) -> str:
+    """Return `text` as one line that a terminal shows as it stands, without control characters."""
+    return " ".join(_CONTROLS.sub("", _ESCAPES.sub("", text)).split())
+
+
+def last_lines(log: Path, count: int = 5) -> str:
+    """Return the end of a log as one line, for a message; empty if it says nothing."""
+    with log.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _TAIL_BYTES))
+        tail = stream.read().decode("utf-8", "replace")
+    lines = [line for line in map(plain, tail.splitlines()) if line]
+    return " | ".join(line[:300] for line in lines[-count:])
