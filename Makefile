@@ -1,0 +1,53 @@
+# make demo: what scanrun does, on an application full of holes. make test: the tests.
+# Both make what they need in .venv, or say what this machine lacks.
+SHELL := /usr/bin/env bash
+BIN := .venv/bin
+SCRIPTS := .ci/run .ci/venv lab/build lab/engine lab/registry examples/demo.sh
+
+.PHONY: help demo dev test lint lint-format lint-style lint-types lint-shell format lab ci clean
+
+help:
+	@echo "make demo    scan examples/vulnerable-app"
+	@echo "make test    run the tests (TESTS=tests/sarif for some of them)"
+	@echo "make lint    format, style, types and shell scripts"
+	@echo "make format  put the format right"
+	@echo "make lab     build the lab: real scanners' images and a registry (lab/README.md)"
+	@echo "make ci      all that CI does"
+	@echo "make clean   remove what the above made"
+
+demo:
+	@.ci/venv local
+	@examples/demo.sh $(BIN)
+
+dev:
+	@.ci/venv dev
+
+test: dev
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: lint-format lint-style lint-types lint-shell
+
+lint-format lint-style lint-types lint-shell: dev
+lint-format:
+	$(BIN)/ruff format --check .
+lint-style:
+	$(BIN)/ruff check .
+lint-types:
+	$(BIN)/mypy
+	MYPYPATH=lab $(BIN)/mypy lab/*.py
+lint-shell:
+	$(BIN)/shellcheck $(SCRIPTS)
+
+format: dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lab: dev
+	@lab/build
+
+ci:
+	@.ci/run
+
+clean:
+	-@lab/registry stop 2>/dev/null
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist lab/work examples/vulnerable-app/.scanrun
