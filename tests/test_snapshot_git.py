@@ -369,3 +369,20 @@ def test_left_out_is_sorted(repository):
 
     assert list(left_out) == sorted(left_out, key=lambda each: each.path)
     assert LeftOut(".git/", "git's own data") in left_out
+
+
+@pytest.mark.parametrize(
+    ("remote", "told"),
+    [
+        ("https://user:" + "pass" + "@example.org/a/b.git", "https://example.org/a/b.git"),
+        ("https://" + "token" + "@example.org/a/b?x=y", "https://example.org/a/b"),
+        ("git@example.org:a/b.git", "ssh://example.org/a/b.git"),
+        ("ssh://git@example.org:2222/a/b.git", "ssh://example.org:2222/a/b.git"),
+        ("/somewhere/here", ""),
+    ],
+)
+def test_repository_is_told_without_its_secrets(tmp_path, remote, told):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "remote", "add", "origin", remote], check=True)
+
+    assert take_snapshot(tmp_path, environment=dict(os.environ)).repository == told

@@ -57,6 +57,8 @@ class WorkTree:
     commit: str | None
     changed: bool
     """Whether a tracked file is not as in the commit."""
+    address: str = ""
+    """Where it was cloned from, without user and password; empty for a local path."""
 
     @cached_property
     def tracked_folders(self) -> frozenset[str]:
@@ -108,7 +110,21 @@ def read_work_tree(
         ignored=frozenset(ignored),
         commit=commit if _COMMIT.fullmatch(commit) else None,
         changed=_is_changed(git),
+        address=_address(git.run("config", "--get", "remote.origin.url", ok=(0, 1, 2)).strip()),
     )
+
+
+def _address(url: str) -> str:
+    """Return where the repository came from as a URI, without user, password and query."""
+    if match := _SCP_LIKE.fullmatch(url):
+        return f"ssh://{match[1]}/{match[2]}"
+    if match := _REMOTE.fullmatch(url):
+        return f"{match[1]}://{match[2]}"
+    return ""
+
+
+_SCP_LIKE = re.compile(r"(?:[\w.-]+@)?([\w.-]+\.[\w.-]+):([\w./~-]+)")
+_REMOTE = re.compile(r"(https?|ssh|git)://(?:[^/@\s]*@)?([\w.:-]+/[\w./~%+-]+)(?:[?#]\S*)?")
 
 
 class _Git:

@@ -64,6 +64,7 @@ def take_snapshot(
         tells=tuple(sorted(told, key=lambda tell: (os.fsencode(tell.path), tell.scanner))),
         commit=git.commit if git else None,
         dirty=dirty,
+        repository=git.address if git else "",
         notes=(*notes, *rules.notes(left_out)),
     )
 

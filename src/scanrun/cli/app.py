@@ -31,6 +31,9 @@ COMMANDS = {
 """Name -> (module below `scanrun.cli`, one line of help)."""
 
 
+_LONGEST = 2000
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and imports one only when it is called."""
 
@@ -102,7 +105,9 @@ def run(args: Sequence[str]) -> int:
 
 
 def show_error(error: ScanrunError) -> None:
-    """Print what broke, and what to try."""
-    click.echo(f"error: {error}", err=True)
+    """Print what broke, and what to try. Names of files may hold escape sequences."""
+    from scanrun.sarif.mask import clean_text  # noqa: PLC0415 - only on an error
+
+    click.echo(f"error: {clean_text(str(error), _LONGEST)}", err=True)
     if error.hint:
-        click.echo(f"  try: {error.hint}", err=True)
+        click.echo(f"  try: {clean_text(error.hint, _LONGEST)}", err=True)

@@ -70,6 +70,7 @@ _ASSIGNED = re.compile(
     r"(?i:pass(?:word|wd|phrase|code)|pwd|pw|secret|token|credential|key)"
     r"(?:s|[_.-][\w.-]{1,40}|[A-Z0-9]\w{0,40})?"
     r"(?:\\?[\"'`])?\]?[ \t]{0,8}(?::=|=>|==?|:)[ \t]{0,8}"
+    r"(?!(?i:true|false|yes|no|on|off|null|none)\b)"
     rf"(?P<v>{_ESCAPED}|{_QUOTED}|{_BARE})"
 )
 _BEFORE_KEY = re.compile(r"(?i:api|access|private|encryption|signing|account|auth)[_. -]?\Z")

@@ -1,5 +1,7 @@
 """How a report on disk is read: strictly, and never more of it in memory than is needed."""
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from scanrun.sarif.foreign import Run, is_ours
 T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
+_LONE_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,18 @@ def read_json(path: Path, shape: type[T]) -> T:
     return decode(_content(path), shape, path.name)
 
 
+def _with_lone_surrogates(data: bytes | msgspec.Raw, shape: type[T]) -> T:
+    """Decode what msgspec refuses though Python's own tools write it: file names in no UTF-8.
+
+    Raises:
+        ValueError: there are none, or something else is wrong, too.
+    """
+    content = bytes(data)
+    if not _LONE_SURROGATE.search(content):
+        raise ValueError("no lone surrogates")
+    return msgspec.convert(json.loads(content), type=shape)
+
+
 def decode(data: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
     """Return the JSON in `data` as `shape`; `where` is how an error names it.
 
@@ -76,7 +91,10 @@ def decode(data: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
     try:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ConversionError(f"{where!r} is not the expected report: {error}") from error
+        try:
+            return _with_lone_surrogates(data, shape)
+        except (msgspec.MsgspecError, ValueError):
+            raise ConversionError(f"{where!r} is not the expected report: {error}") from error
     except RecursionError as error:
         raise ConversionError(f"{where!r} is nested too deeply") from error
 

