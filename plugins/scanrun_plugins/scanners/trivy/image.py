@@ -1,0 +1,150 @@
+"""Trivy on a container image, read from an archive: Trivy is given no engine and no registry."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scanrun.api import (
+    Applies,
+    Canary,
+    Category,
+    Database,
+    Limits,
+    Notification,
+    Outputs,
+    Result,
+    Rule,
+    Step,
+    Target,
+)
+from scanrun_plugins.scanners.trivy import proof
+from scanrun_plugins.scanners.trivy.archive import canary_archive
+from scanrun_plugins.scanners.trivy.command import (
+    DATABASE_FOLDER,
+    DRIVER,
+    JAVA_FOLDER,
+    OUT_FOLDER,
+    OWN_FOLDER,
+    REPORT,
+    ImageOptions,
+    common_arguments,
+    scan_step,
+)
+from scanrun_plugins.scanners.trivy.convert import convert_report
+from scanrun_plugins.scanners.trivy.databases import (
+    JAVA,
+    VULNERABILITIES,
+    java_database,
+    vulnerability_database,
+)
+from scanrun_plugins.scanners.trivy.report import Report, read_report
+
+CANARY_REPORT = f"{OUT_FOLDER}/canary.json"
+_IMAGE = f"{OWN_FOLDER}/image.tar"
+_CANARY_IMAGE = f"{OWN_FOLDER}/canary.tar"
+_CANARY_README = b"The canary of the image scanner is an image of its own.\n"
+_LIMITS = Limits(memory_mb=3072, scratch_mb=1024)
+
+
+class TrivyImage:
+    """Packages of the system and of languages, and secrets, in all layers of an image."""
+
+    name = "trivy-image"
+    category = Category.CONTAINER
+    driver = DRIVER
+    options = ImageOptions
+    signs = proof.SIGNS
+
+    def applies(self, target: Target) -> Applies:
+        """Only where an image is named: building one would run the tree's code."""
+        if target.image is None:
+            return Applies.no("no image is named (--image)")
+        java = ImageOptions(**target.options).java
+        return Applies(
+            yes=True,
+            reason=f"image {target.image}"
+            + ("" if java else "; one with jars needs `java = true`"),
+        )
+
+    def steps(self, target: Target) -> tuple[Step, ...]:
+        """Return a step for an image made for the purpose, and one for the image itself."""
+        options = ImageOptions(**target.options)
+        image = {_IMAGE: target.archive} if target.archive else {}
+        return (
+            _step("canary", options, CANARY_REPORT, _CANARY_IMAGE, files=_canary_files()),
+            _step("scan", options, REPORT, _IMAGE, "--debug", *target.args, host_files=image),
+        )
+
+    def databases(self, target: Target) -> tuple[Database, ...]:
+        """Return the vulnerability database, and the Java one where it is asked for."""
+        options = ImageOptions(**target.options)
+        found = (vulnerability_database(options.model_dump()),)
+        java = (java_database(options.model_dump()),) if options.java else ()
+        return (*found, *java) if "vuln" in options.scanners else ()
+
+    def canary(self) -> Canary:
+        """Name the result that stands for the canary. What has to be found lies in an image."""
+        return Canary({"README": _CANARY_README}, proof.canary_rule(self.name))
+
+    def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
+        """Yield what was found in the image, and what was not looked at."""
+        report = read_report(outputs[REPORT])
+        yield from convert_report(report, self.category, set())
+        yield from _of_system(report)
+        if CANARY_REPORT in outputs:
+            seen = frozenset(proof.found_anywhere(read_report(outputs[CANARY_REPORT])))
+            kinds = ImageOptions(**outputs.options).scanners
+            yield from proof.canary_verdict(seen, kinds, self.name)
+
+    def version(self, outputs: Outputs) -> str:
+        """Return the version in the report."""
+        return read_report(outputs[REPORT]).version
+
+
+def _canary_files() -> Mapping[str, bytes]:
+    return {_CANARY_IMAGE: canary_archive()}
+
+
+def _step(
+    name: str,
+    options: ImageOptions,
+    report: str,
+    archive: str,
+    *more: str,
+    files: Mapping[str, bytes] | None = None,
+    host_files: Mapping[str, Path] | None = None,
+) -> Step:
+    caches = {}
+    if "vuln" in options.scanners:
+        caches[DATABASE_FOLDER] = VULNERABILITIES
+        if options.java:
+            caches[JAVA_FOLDER] = JAVA
+    argv = ("image", *common_arguments(options.scanners, report), *more, "--input", archive)
+    return scan_step(
+        name,
+        argv,
+        report,
+        _LIMITS,
+        more_files=files or {},
+        source=None,
+        caches=caches,
+        host_files=host_files or {},
+    )
+
+
+def _of_system(report: Report) -> Iterator[Notification]:
+    """Yield what the report says of the operating system, on which the packages hang."""
+    if report.artifact_type != "container_image":
+        return
+    system = report.metadata.os if report.metadata else None
+    if system is None or not system.family or system.family == "none":
+        nothing = not any(section.packages for section, _ in report.sections)
+        yield Notification(
+            "no operating system was recognised in the image: its packages were not checked"
+            + (", and nothing else was found to check" if nothing else ""),
+            "error" if nothing else "warning",
+        )
+    elif system.eosl:
+        yield Notification(
+            f"{system.family} {system.name} is past its end of life:"
+            " what is found in it now is recorded nowhere"
+        )

@@ -1,0 +1,163 @@
+"""Trivy on a tree of files."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from scanrun.api import (
+    Applies,
+    Canary,
+    Category,
+    Database,
+    Input,
+    Limits,
+    Notification,
+    Outputs,
+    Result,
+    Rule,
+    Step,
+    Target,
+)
+from scanrun_plugins.scanners.trivy import inputs, proof
+from scanrun_plugins.scanners.trivy.command import (
+    DATABASE_FOLDER,
+    DRIVER,
+    OUT_FOLDER,
+    REPORT,
+    TreeOptions,
+    common_arguments,
+    scan_step,
+)
+from scanrun_plugins.scanners.trivy.convert import convert_report
+from scanrun_plugins.scanners.trivy.databases import VULNERABILITIES, vulnerability_database
+from scanrun_plugins.scanners.trivy.emptiness import (
+    has_ignore_comment,
+    names_nothing,
+    unpinned,
+)
+from scanrun_plugins.scanners.trivy.places import TREE
+from scanrun_plugins.scanners.trivy.report import Report, read_report
+
+SECRETS = f"{OUT_FOLDER}/secrets.json"
+_ROOT = "/src"
+_LIMITS = Limits(memory_mb=2048)
+_HEEDED = (*inputs.DOCKERFILES, *inputs.TERRAFORM, "*.yaml", "*.yml")
+
+
+class Trivy:
+    """Vulnerable packages, misconfiguration and licences in one step, secrets in another.
+
+    Only the first runs with `--debug`, for the signs in its log: with the secret scanner that
+    writes a page for each file.
+    """
+
+    name = "trivy"
+    category = Category.SCA
+    driver = DRIVER
+    options = TreeOptions
+    signs = proof.SIGNS
+    tells: Mapping[str, str] = {
+        ".trivyignore*": "takes findings out",
+        "trivy.yaml": "configures the scan",
+        "trivy-secret.yaml": "switches secret rules off",
+    }
+
+    def applies(self, target: Target) -> Applies:
+        """Any file may hold a secret or a misconfiguration."""
+        return Applies.to(target.files)
+
+    def steps(self, target: Target) -> tuple[Step, ...]:
+        """Return a step for what is parsed and a step for secrets, as far as they are wanted."""
+        options = TreeOptions(**target.options)
+        parsed = tuple(kind for kind in options.scanners if kind != "secret")
+        dev = ("--include-dev-deps",) if options.include_dev_deps else ()
+        steps = []
+        if parsed:
+            caches = {DATABASE_FOLDER: VULNERABILITIES} if "vuln" in parsed else {}
+            argv = _arguments(parsed, REPORT, "--debug", *dev, *target.args)
+            steps.append(_step("scan", argv, REPORT, caches))
+        if "secret" in options.scanners:
+            argv = _arguments(("secret",), SECRETS, *target.args)
+            steps.append(_step("secrets", argv, SECRETS, {}))
+        return tuple(steps)
+
+    def databases(self, target: Target) -> tuple[Database, ...]:
+        """Return the vulnerability database where vulnerabilities are looked for."""
+        wanted = "vuln" in TreeOptions(**target.options).scanners
+        options = TreeOptions(**target.options).model_dump()
+        return (vulnerability_database(options),) if wanted else ()
+
+    def canary(self) -> Canary:
+        """One file for each kind of scan; `convert` says whether those switched on found theirs."""
+        return Canary(proof.CANARY_FILES, proof.canary_rule(self.name))
+
+    def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
+        """Yield what both reports hold, and what is to be said of files that were not checked."""
+        options = TreeOptions(**outputs.options)
+        ruled: set[str] = set()
+        seen: frozenset[str] = frozenset()
+        for report in _reports(outputs):
+            yield from convert_report(report, self.category, ruled)
+            seen |= proof.canary_seen(report, self.name)
+        if seen:
+            yield from proof.canary_verdict(seen, options.scanners, self.name)
+        if {"vuln", "license"} & {*options.scanners}:
+            yield from inputs.unread(outputs.snapshot)
+            yield from _unpinned(outputs)
+        if "misconfig" in options.scanners:
+            yield from _hushed(outputs)
+
+    def expects(self, target: Target) -> tuple[Input, ...]:
+        """Return lock files, and build files of which the name tells the kind."""
+        kinds = {*TreeOptions(**target.options).scanners}
+        locks = inputs.lock_files(target) if kinds & {"vuln", "license"} else ()
+        builds = inputs.build_files(target) if "misconfig" in kinds else ()
+        return (*locks, *builds)
+
+    def accounted(self, outputs: Outputs) -> frozenset[str]:
+        """Return the files in the report, in the log, and those that plainly name no package."""
+        if REPORT not in outputs:
+            return frozenset()
+        report = read_report(outputs[REPORT])
+        read = {*proof.parsed_targets(report), *proof.parsed_terraform(outputs.log, report)}
+        dev = TreeOptions(**outputs.options).include_dev_deps
+        root = outputs.snapshot.root
+        empty = (
+            file.path
+            for file in outputs.snapshot.match(*inputs.LOCK_FILES)
+            if file.path not in read and names_nothing(root / file.path, dev=dev)
+        )
+        return frozenset(read.union(empty))
+
+    def version(self, outputs: Outputs) -> str:
+        """Return the version in the report."""
+        return next((report.version for report in _reports(outputs)), "")
+
+
+def _reports(outputs: Outputs) -> Iterator[Report]:
+    """Yield the reports there are. What a missing one should have shown, the canary misses."""
+    paths: list[Path] = [outputs[name] for name in (REPORT, SECRETS) if name in outputs]
+    yield from (read_report(path) for path in paths or [outputs[REPORT]])
+
+
+def _arguments(kinds: tuple[str, ...], report: str, *more: str) -> tuple[str, ...]:
+    return ("filesystem", *common_arguments(kinds, report), *more, _ROOT)
+
+
+def _step(name: str, argv: tuple[str, ...], report: str, caches: Mapping[str, str]) -> Step:
+    return scan_step(name, argv, report, _LIMITS, source=f"{_ROOT}/{TREE}", caches=caches)
+
+
+def _unpinned(outputs: Outputs) -> Iterator[Notification]:
+    for file in outputs.snapshot.match("requirements.txt"):
+        path = outputs.snapshot.root / file.path
+        if names_nothing(path, dev=True) and unpinned(path):
+            text = f"not checked: {file.path!r} names no exact version"
+            yield Notification(text, path=file.path)
+
+
+def _hushed(outputs: Outputs) -> Iterator[Notification]:
+    """Yield a word on comments that Trivy heeds: it says nothing of what they take out."""
+    for file in outputs.snapshot.match(*_HEEDED):
+        if has_ignore_comment(outputs.snapshot.root / file.path):
+            text = f"comments in {file.path!r} tell trivy to leave findings out"
+            yield Notification(text, path=file.path)
