@@ -27,6 +27,7 @@ import vulndb
 HERE = Path(__file__).resolve().parent
 WORK = HERE / "work"
 DB_REPOSITORY = "aquasec/trivy-db"
+TRIVY = ("trivy", "trivy-image")
 
 
 def main() -> int:
@@ -59,7 +60,8 @@ def build() -> dict[str, object]:
         "db_dir": str(database.parent),
         "db_repository": f"{inside}/{DB_REPOSITORY}:{vulndb.SCHEMA}",
     }
-    place("scanrun.toml", f'[scanner.trivy]\ndb_repository = "{lab["db_repository"]}"\n')
+    tables = (f'[scanner.{name}]\ndb_repository = "{lab["db_repository"]}"\n' for name in TRIVY)
+    place("scanrun.toml", "\n".join(tables))
     place("lab.json", json.dumps(lab, indent=2) + "\n")  # last: it says that all is there
     return lab
 

@@ -66,7 +66,9 @@ def test_plugins_import_the_api_and_nothing_else_of_ours(path):
     tree = ast.parse(path.read_text())
     imported = {
         node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
-    } | {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    } | {
+        name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+    }
 
     ours = {name for name in imported if name.split(".")[0] == "scanrun"}
     assert ours <= {"scanrun.api"}

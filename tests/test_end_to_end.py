@@ -29,7 +29,11 @@ def app(tmp_path):
 def config(lab, tmp_path):
     """Return a configuration that only says where the lab's database lies."""
     path = tmp_path / "lab.toml"
-    path.write_text(f'[scanner.trivy]\ndb_repository = "{lab["db_repository"]}"\n')
+    tables = (
+        f'[scanner.{name}]\ndb_repository = "{lab["db_repository"]}"\n'
+        for name in ("trivy", "trivy-image")
+    )
+    path.write_text("".join(tables))
     return path
 
 
@@ -126,9 +130,9 @@ def test_same_tree_gives_the_same_bytes_but_for_times_and_ids(app, config):
 
 
 def test_image_is_scanned_by_name_and_as_an_archive(app, config, tmp_path):
-    archive = tmp_path / "node.tar"
+    archive = tmp_path / "python.tar"
     with archive.open("wb") as stream:
-        subprocess.run(["docker", "save", "node:20-alpine"], stdout=stream, check=True)
+        subprocess.run(["docker", "save", "python:3.11-slim"], stdout=stream, check=True)
 
     by_name = scanrun(
         "scan",
@@ -139,7 +143,7 @@ def test_image_is_scanned_by_name_and_as_an_archive(app, config, tmp_path):
         "--config",
         config,
         "--image",
-        "node:20-alpine",
+        "python:3.11-slim",
         "--json",
     )
     by_file = scanrun(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -185,6 +185,8 @@ class Target:
     """The scanner's own validated options (`[scanner.NAME]` less the common keys)."""
     args: tuple[str, ...] = ()
     """Arguments that the configuration adds."""
+    memory_mb: int | None = None
+    """What the configuration allows each step; None where it says nothing."""
     offline: bool = False
 
     @property
@@ -239,6 +241,10 @@ class Limits:
     """Size of `/tmp`, `HOME` and `TMPDIR`. It counts as memory."""
     output_mb: int = 2048
     """Size of all its outputs together, and of what it prints."""
+
+    def with_memory(self, memory_mb: int | None) -> Self:
+        """Return these limits with another amount of memory; None changes nothing."""
+        return replace(self, memory_mb=memory_mb) if memory_mb else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from scanrun.cache import Cache
 from scanrun.context import Context, Progress
 from scanrun.contracts import EngineSettings, HasTells, Scanner
 from scanrun.engines import opened_engines
-from scanrun.errors import InterruptedRunError, OutputError, ScanrunError
+from scanrun.errors import ScanrunError
 from scanrun.model import Outcome, ScanResult, Snapshot, Verdict
 from scanrun.output import OutputFolder, opened
 from scanrun.plugins import Plugins

@@ -19,7 +19,6 @@ from scanrun.stages.fingerprint import Fingerprinter
 from scanrun.stages.gate import Tally
 from scanrun.stages.triage import Triage
 
-
 _TEXTS = ("message", "properties", "suppressions")
 """What of a result may quote the source. The place can't be masked, or it would be lost."""
 

@@ -15,7 +15,6 @@ from scanrun.model import (
     Applies,
     Database,
     Decision,
-    Limits,
     Located,
     Role,
     Snapshot,
@@ -150,13 +149,7 @@ def configured(step: Step, settings: ScannerSettings) -> Step:
         step = replace(step, image=settings.image, pulled=True)
     if settings.timeout and step.role is not Role.UPDATE:
         step = replace(step, timeout_s=settings.timeout)
-    if settings.memory:
-        step = replace(step, limits=_with_memory(step.limits, settings.memory))
-    return step
-
-
-def _with_memory(limits: Limits, memory_mb: int) -> Limits:
-    return replace(limits, memory_mb=memory_mb)
+    return replace(step, limits=step.limits.with_memory(settings.memory))
 
 
 def _check_name(name: str, scanners: Mapping[str, Scanner]) -> None:
@@ -187,6 +180,7 @@ def _select_one(
         archive=archive.absolute() if archive else None,
         options=settings.options,
         args=settings.args,
+        memory_mb=settings.memory,
         offline=request.settings.scan.offline,
     )
     entry = Entry(

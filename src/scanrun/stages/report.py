@@ -1,6 +1,5 @@
 """What a run leaves behind: the verb is `report`. The verdict itself is written last."""
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path

@@ -1,5 +1,6 @@
 """What one scanner does in a run, from its databases to its SARIF run: the verb is `scan`."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from scanrun.model import (
     Step,
     StepOutcome,
 )
-from scanrun.sarif.mask import Masker
+from scanrun.sarif.mask import Masker, clean_text
 from scanrun.sarif.run import run_head
 from scanrun.sarif.writer import RunWriter
 from scanrun.stages.convert import convert_outputs
@@ -27,7 +28,9 @@ from scanrun.stages.fingerprint import Fingerprinter
 from scanrun.stages.outcome import completed, driver
 from scanrun.stages.plan import DatabasePlan, Entry, configured, configured_steps
 
-_LOG_TAIL = 2000
+_LOG_TAIL = 8000
+_TELLING = re.compile(r"(?i)\b(?:fatal|error|panic|denied|failed|cannot|no such)\b")
+"""What says more of a failure than the end of a stack trace."""
 
 
 def scan(context: Context, entry: Entry, started: datetime) -> ScanResult:
@@ -218,8 +221,9 @@ def _append_log(context: Context, entry: Entry, step: Step, outcome: StepOutcome
 
 
 def _last_words(masker: Masker, log: Path) -> str:
-    """Return the last line that a step printed, for its error."""
+    """Return the last line of a step's log that says something of a failure."""
     with log.open("rb") as stream:
         stream.seek(max(0, log.stat().st_size - _LOG_TAIL))
         lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    return f": {masker.text(lines[-1])[:300]}" if lines else ""
+    telling = [line for line in lines if _TELLING.search(line)] or lines
+    return f": {masker.text(clean_text(telling[-1], 300))}" if telling else ""

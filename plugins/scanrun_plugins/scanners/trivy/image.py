@@ -67,11 +67,10 @@ class TrivyImage:
 
     def steps(self, target: Target) -> tuple[Step, ...]:
         """Return a step for an image made for the purpose, and one for the image itself."""
-        options = ImageOptions(**target.options)
         image = {_IMAGE: target.archive} if target.archive else {}
         return (
-            _step("canary", options, CANARY_REPORT, _CANARY_IMAGE, files=_canary_files()),
-            _step("scan", options, REPORT, _IMAGE, "--debug", *target.args, host_files=image),
+            _step("canary", target, CANARY_REPORT, _CANARY_IMAGE, files=_canary_files()),
+            _step("scan", target, REPORT, _IMAGE, "--debug", *target.args, host_files=image),
         )
 
     def databases(self, target: Target) -> tuple[Database, ...]:
@@ -106,14 +105,14 @@ def _canary_files() -> Mapping[str, bytes]:
 
 def _step(
     name: str,
-    options: ImageOptions,
+    target: Target,
     report: str,
     archive: str,
     *more: str,
     files: Mapping[str, bytes] | None = None,
     host_files: Mapping[str, Path] | None = None,
 ) -> Step:
-    caches = {}
+    options, caches = ImageOptions(**target.options), {}
     if "vuln" in options.scanners:
         caches[DATABASE_FOLDER] = VULNERABILITIES
         if options.java:
@@ -123,7 +122,7 @@ def _step(
         name,
         argv,
         report,
-        _LIMITS,
+        _LIMITS.with_memory(target.memory_mb),
         more_files=files or {},
         source=None,
         caches=caches,

@@ -57,7 +57,6 @@ class Trivy:
     signs = proof.SIGNS
     tells: Mapping[str, str] = {
         ".trivyignore*": "takes findings out",
-        "trivy.yaml": "configures the scan",
         "trivy-secret.yaml": "switches secret rules off",
     }
 
@@ -74,10 +73,10 @@ class Trivy:
         if parsed:
             caches = {DATABASE_FOLDER: VULNERABILITIES} if "vuln" in parsed else {}
             argv = _arguments(parsed, REPORT, "--debug", *dev, *target.args)
-            steps.append(_step("scan", argv, REPORT, caches))
+            steps.append(_step("scan", argv, REPORT, target, caches))
         if "secret" in options.scanners:
             argv = _arguments(("secret",), SECRETS, *target.args)
-            steps.append(_step("secrets", argv, SECRETS, {}))
+            steps.append(_step("secrets", argv, SECRETS, target, {}))
         return tuple(steps)
 
     def databases(self, target: Target) -> tuple[Database, ...]:
@@ -143,8 +142,11 @@ def _arguments(kinds: tuple[str, ...], report: str, *more: str) -> tuple[str, ..
     return ("filesystem", *common_arguments(kinds, report), *more, _ROOT)
 
 
-def _step(name: str, argv: tuple[str, ...], report: str, caches: Mapping[str, str]) -> Step:
-    return scan_step(name, argv, report, _LIMITS, source=f"{_ROOT}/{TREE}", caches=caches)
+def _step(
+    name: str, argv: tuple[str, ...], report: str, target: Target, caches: Mapping[str, str]
+) -> Step:
+    limits = _LIMITS.with_memory(target.memory_mb)
+    return scan_step(name, argv, report, limits, source=f"{_ROOT}/{TREE}", caches=caches)
 
 
 def _unpinned(outputs: Outputs) -> Iterator[Notification]:
