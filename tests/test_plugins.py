@@ -115,7 +115,7 @@ def test_plugin_that_cannot_be_loaded_is_an_error_that_names_it(tmp_path, body):
     path = tmp_path / "broken.py"
     path.write_text(body)
 
-    with pytest.raises(PluginError, match="'broken' of .* can't be loaded"):
+    with pytest.raises(PluginError, match=r"'broken' of .* can't be loaded"):
         load_plugins([path])
 
 

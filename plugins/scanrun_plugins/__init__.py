@@ -1,1 +1,1 @@
-"""Scanners, report formats, CI systems and engines that come with scanrun. Plugins like any other."""
+"""What comes with scanrun: scanners, report formats, CI systems, engines. Plugins like any."""

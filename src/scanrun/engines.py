@@ -104,5 +104,5 @@ def opened_engines(
 
 
 def lock_folder(root: Path, config: Path | None) -> Path:
-    """Return where scanrun.lock belongs: beside the configuration file, else in the scanned root."""
+    """Return where scanrun.lock belongs: beside the configuration, else in the scanned root."""
     return config.parent if config else root

@@ -12,7 +12,7 @@ from scanrun.errors import OutputError
 
 @contextmanager
 def written(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path` for writing; on leaving without an error it takes its place.
+    """Open a temporary file beside `path`; on leaving without an error it takes its place.
 
     Raises:
         OutputError: it can't be written; `path` is as it was.

@@ -112,8 +112,9 @@ def _run(
         )
         with interruptible(cancel):
             results = execute(context, _seen_by(watcher, plugins, complaints))
-        verdict = _verdict(request, plan, results, triage, cancel, complaints)
-        complaints += plugins.observe("scanrun_run_finished", verdict=verdict)
+        verdict = _verdict(context, results, complaints)
+        late = plugins.observe("scanrun_run_finished", verdict=verdict)
+        verdict = replace(verdict, told=(*verdict.told, *late))
         report(
             output,
             results,
@@ -136,21 +137,14 @@ def _seen_by(
     return see
 
 
-def _verdict(
-    request: Request,
-    plan: ScanPlan,
-    results: tuple[ScanResult, ...],
-    triage: Triage,
-    cancel: threading.Event,
-    complaints: list[str],
-) -> Verdict:
-    snapshot = plan.snapshot
+def _verdict(context: Context, results: tuple[ScanResult, ...], complaints: list[str]) -> Verdict:
+    plan, snapshot = context.plan, context.plan.snapshot
     return judge(
         results,
-        request.settings.gate.policy(),
-        run_id=request.run_id,
-        interrupted=cancel.is_set(),
-        told=(*plan.told, *triage.told(), *complaints),
+        context.request.settings.gate.policy(),
+        run_id=context.request.run_id,
+        interrupted=context.cancel.is_set(),
+        told=(*plan.told, *context.triage.told(), *complaints),
         snapshot={"files": len(snapshot.files), "left_out": len(snapshot.left_out)},
         tree={"commit": snapshot.commit, "dirty": snapshot.dirty},
     )

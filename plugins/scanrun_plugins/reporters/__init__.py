@@ -1,0 +1,1 @@
+"""Report formats besides the SARIF log."""

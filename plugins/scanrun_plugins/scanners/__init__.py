@@ -1,0 +1,1 @@
+"""Scanners: one module, or small package, for each tool."""

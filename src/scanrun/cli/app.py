@@ -80,28 +80,33 @@ def run(args: Sequence[str]) -> int:
     """Run the command line `args` and return the exit code. Bugs show their traceback, code 4."""
     try:
         code = cli.main(args=list(args), prog_name="scanrun", standalone_mode=False)
-    except click.exceptions.Abort:
-        return ExitCode.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
-    except ScanrunError as error:
-        show_error(error)
-        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is no verdict
+        return _exit_code(error)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    return int(code) if isinstance(code, int) else ExitCode.PASSED
+
+
+def _exit_code(error: Exception) -> ExitCode:
+    """Show what went wrong, and return what the shell is told."""
+    if isinstance(error, click.exceptions.Abort):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return ExitCode.USAGE
+    if isinstance(error, ScanrunError):
+        show_error(error)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
         # the reader of our stdout is gone (`| head`): Python would complain once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BUG
-    except Exception:  # noqa: BLE001 - the last line of defence: a bug must not look like a verdict
-        import traceback  # noqa: PLC0415 - only on a bug
+    import traceback  # noqa: PLC0415 - only on a bug
 
-        traceback.print_exc()
-        click.echo("scanrun: this is a bug of scanrun or of a plugin; please report it", err=True)
-        return ExitCode.BUG
-    return int(code) if isinstance(code, int) else ExitCode.PASSED
+    traceback.print_exception(error)
+    click.echo("scanrun: this is a bug of scanrun or of a plugin; please report it", err=True)
+    return ExitCode.BUG
 
 
 def show_error(error: ScanrunError) -> None:

@@ -63,6 +63,6 @@ def _next_steps(file: Path) -> None:
         "  scanrun doctor                 what is missing to run it here\n"
         "  scanrun all --dry-run          what would be run, and on what\n"
         "  scanrun all                    run it\n"
-        "  scanrun emit SYSTEM            the file for your pipeline (scanrun plugins lists systems)",
+        "  scanrun emit SYSTEM            the file for your pipeline (systems: scanrun plugins)",
         err=True,
     )

@@ -26,6 +26,7 @@ from scanrun.stages.plan import Entry
 def completed(
     entry: Entry,
     outputs: Outputs,
+    *,
     outcomes: Iterable[tuple[Step, StepOutcome]],
     located: Located,
     evidence: Evidence,

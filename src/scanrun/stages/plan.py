@@ -205,6 +205,7 @@ def _select_one(
 
 
 def place(request: Request, entry: Entry, engines: Engines, cache: Cache) -> Entry:
+    """Return the entry with its engine, its steps, what would run them, and its databases."""
     settings = entry.settings
     steps = configured_steps(entry.scanner, entry.target, settings)
     engine, located = engines.place(steps[0], settings.engine)

@@ -61,7 +61,15 @@ def scan(context: Context, entry: Entry, started: datetime) -> ScanResult:
             databases=_used(context, databases),
             notifications=seen.notifications,
         )
-        result = completed(entry, outputs, outcomes, located, evidence, seen, started)
+        result = completed(
+            entry,
+            outputs,
+            outcomes=outcomes,
+            located=located,
+            evidence=evidence,
+            seen=seen,
+            started=started,
+        )
         result = replace(result, version=version, run_file=context.run_file(entry.name))
         writer.finish(
             run_head(
