@@ -15,10 +15,10 @@ class Plain:
     def applies(self, target):
         return Applies.to(target.files)
 
-    def steps(self, target):  # noqa: ARG002 - the contract's
+    def steps(self, target):
         return ()
 
-    def convert(self, outputs):  # noqa: ARG002 - the contract's
+    def convert(self, outputs):
         yield from ()
 
 
