@@ -4,11 +4,12 @@ SHELL := /usr/bin/env bash
 BIN := .venv/bin
 SCRIPTS := .ci/run .ci/venv lab/build lab/engine lab/registry examples/demo.sh
 
-.PHONY: help demo dev test lint lint-format lint-style lint-types lint-shell format lab ci clean
+.PHONY: help demo dev test faults lint lint-format lint-style lint-types lint-shell format lab ci clean
 
 help:
 	@echo "make demo    scan examples/vulnerable-app"
 	@echo "make test    run the tests (TESTS=tests/sarif for some of them)"
+	@echo "make faults  run all tests of faults, the slow ones too (docs/faults.md)"
 	@echo "make lint    format, style, types and shell scripts"
 	@echo "make format  put the format right"
 	@echo "make lab     build the lab: real scanners' images and a registry (lab/README.md)"
@@ -24,6 +25,9 @@ dev:
 
 test: dev
 	@$(BIN)/python -m pytest $(TESTS)
+
+faults: dev
+	@$(BIN)/python -m pytest tests/faults -m "slow_fault or not slow_fault"
 
 lint: lint-format lint-style lint-types lint-shell
 

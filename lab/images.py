@@ -12,6 +12,7 @@ import engine
 import rootfs
 
 LABEL = "scanrun-lab"
+_CHECKOV = Path(__file__).resolve().with_name("checkov.txt")
 _OWN = Path(__file__).resolve().parent.parent / "images"
 _PATH = "ENV PATH=/usr/local/bin:/usr/bin:/bin"
 
@@ -26,8 +27,8 @@ class Image:
 
     @property
     def recipe(self) -> str:
-        """Return a hash over the recipe. The two scripts count as a whole: they are short."""
-        scripts = [Path(each).read_text() for each in (__file__, rootfs.__file__)]
+        """Return a hash over the recipe. The scripts count as a whole: they are short."""
+        scripts = [Path(each).read_text() for each in (__file__, rootfs.__file__, _CHECKOV)]
         words = "\0".join([self.reference, *self.config, *scripts])
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 
@@ -56,6 +57,7 @@ def contract(dockerfile: Path) -> tuple[str, ...]:
 
 
 bandit = partial(rootfs.python_tool, requirement="bandit[sarif,toml]==1.9.4")
+checkov = partial(rootfs.python_tool, requirement="checkov==3.3.30", pins=_CHECKOV)
 detect_secrets = partial(rootfs.python_tool, requirement="detect-secrets==1.5.0")
 
 REGISTRY = Image(
@@ -75,6 +77,7 @@ IMAGES = (
         detect_secrets,
         (*contract(_OWN / "detect-secrets/Dockerfile"), _PATH),
     ),
+    Image("bridgecrew/checkov:3.3.30", checkov, ('ENTRYPOINT ["checkov"]', _PATH)),
     Image("ghcr.io/zizmorcore/zizmor:1.32.0", zizmor, ('ENTRYPOINT ["/usr/bin/zizmor"]', _PATH)),
     Image("ghcr.io/astral-sh/ruff:0.17.6", ruff, ('ENTRYPOINT ["/ruff"]', "WORKDIR /io")),
 )

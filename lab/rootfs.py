@@ -118,14 +118,14 @@ def binary(root: Path, requirement: str, name: str, place: str) -> None:
             target.chmod(0o755)
 
 
-def python_tool(root: Path, requirement: str) -> None:
+def python_tool(root: Path, requirement: str, pins: Path = _PINS) -> None:
     """Add a package from the registry and its commands to the Python base."""
     python(root)
     site = root / "usr/local/lib/python3.11/dist-packages"
     pip(
         *("install", "--target", str(site), "--no-compile", "--only-binary=:all:"),
         *("--python-version", "3.11", "--implementation", "cp"),
-        *("--constraint", str(_PINS), requirement),
+        *("--constraint", str(pins), requirement),
     )
     for script in (site / "bin").iterdir():
         # pip names the interpreter it ran in; the image has its own

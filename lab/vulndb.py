@@ -37,6 +37,11 @@ def metadata(now: datetime) -> bytes:
 
 def database() -> bytes:
     """Return the content of `trivy.db`."""
+    return bolt.dump(buckets())
+
+
+def buckets() -> bolt.Tree:
+    """Return what `trivy.db` holds."""
     tree: bolt.Tree = {"data-source": {}, "vulnerability": {}}
     with ADVISORIES.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -44,7 +49,7 @@ def database() -> bytes:
             tree["vulnerability"][row["id"]] = _json(_detail(row))
             packages = tree.setdefault(row["source"], {})
             packages.setdefault(row["package"], {})[row["id"]] = _json(_range(row))
-    return bolt.dump(tree)
+    return tree
 
 
 def _source(name: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Which tests can run here: those that need an engine or the lab are skipped without one.
 
-With SCANRUN_REQUIRE_ENGINE or SCANRUN_REQUIRE_LAB set (as `.ci/run` does) such a skip is an error.
+With TEST_REQUIRE_ENGINE or TEST_REQUIRE_LAB set (as `.ci/run` does) such a skip is an error.
 """
 
 import json
@@ -35,8 +35,8 @@ def lab_problem() -> str:
 def _require(needs: str, problem: str) -> None:
     if not problem:
         return
-    if os.environ.get(f"SCANRUN_REQUIRE_{needs}"):
-        pytest.fail(f"SCANRUN_REQUIRE_{needs} is set, and there is {problem}")
+    if os.environ.get(f"TEST_REQUIRE_{needs}"):
+        pytest.fail(f"TEST_REQUIRE_{needs} is set, and there is {problem}")
     pytest.skip(problem)
 
 
@@ -52,12 +52,12 @@ def _only_where_it_can_run(request):
 def _own_environment(monkeypatch, tmp_path_factory):
     """Keep the caller's settings out of the tests, and the tests out of the caller's cache."""
     for name in [each for each in os.environ if each.startswith("SCANRUN_")]:
-        if not name.startswith("SCANRUN_REQUIRE_"):
-            monkeypatch.delenv(name)
+        monkeypatch.delenv(name)
     monkeypatch.setenv("SCANRUN_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="session")
 def lab():
     """Return what lab/build says it has built (lab/work/lab.json)."""
+    _require("LAB", lab_problem())  # set up before the fixture above is asked
     return json.loads(LAB_FILE.read_text())

@@ -2,15 +2,17 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from scanrun.cache import Cache
 from scanrun.cache_copy import LIST, restore, save
-from scanrun.errors import CacheError, ConversionError
+from scanrun.errors import CacheError, ConversionError, InterruptedRunError
 from scanrun.model import Database, Edition, Role, Step
 
 DAY = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -143,6 +145,41 @@ def test_a_killed_update_leaves_the_last_good_edition_and_no_lock(tmp_path):
     assert after != before
     left = [path.name for path in (tmp_path / DATABASE.name).iterdir()]
     assert not [name for name in left if name.startswith("incoming-")]
+
+
+def test_a_lock_that_nobody_lets_go_is_waited_for_no_longer_than_the_limit(tmp_path):
+    lock = tmp_path / f"{DATABASE.name}.lock"
+
+    with FileLock(lock), pytest.raises(CacheError, match=str(lock)) as caught:
+        Cache(tmp_path).update(DATABASE, write, limit=0.3)
+
+    assert "SCANRUN_CACHE_DIR" in caught.value.hint
+    assert Cache(tmp_path).update(DATABASE, write).edition == Edition(DAY)
+
+
+def test_waiting_for_another_update_ends_when_the_run_is_interrupted(tmp_path):
+    cancel = threading.Event()
+    cancel.set()
+
+    with FileLock(tmp_path / f"{DATABASE.name}.lock"), pytest.raises(InterruptedRunError):
+        Cache(tmp_path).update(DATABASE, write, cancel=cancel, limit=60)
+
+
+def test_the_lock_is_free_after_an_update(tmp_path):
+    Cache(tmp_path).update(DATABASE, write)
+
+    with FileLock(tmp_path / f"{DATABASE.name}.lock", blocking=False) as lock:
+        assert lock.is_locked
+
+
+@pytest.mark.parametrize("fetched_hours_ago", [0, 2])
+def test_an_edition_from_the_future_is_due_and_not_for_ever_fresh(tmp_path, fetched_hours_ago):
+    cache, now = Cache(tmp_path), datetime.now(UTC)
+    cache.update(DATABASE, lambda folder: write(folder, now + timedelta(days=900)))
+    settle(cache, fetched_hours_ago)
+
+    assert cache.due(DATABASE, now)
+    assert cache.update(DATABASE, lambda folder: write(folder, now)).edition == Edition(now)
 
 
 def test_an_update_that_brings_nonsense_changes_nothing(tmp_path):

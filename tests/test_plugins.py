@@ -132,6 +132,24 @@ def test_plugin_that_registers_nonsense_is_refused(tmp_path):
         load_plugins([path])
 
 
+@pytest.mark.parametrize(
+    ("member", "missing"),
+    [
+        ("expects = None", "HasInputs"),
+        ("accounted = None", "HasInputs"),
+        ("embedded = True", "HasPlace"),
+    ],
+)
+def test_half_an_ability_is_refused_and_not_taken_for_none(tmp_path, member, missing):
+    path = local_plugin(tmp_path, "half.py", "half")
+    path.write_text(path.read_text().replace("    def steps", f"    {member}\n\n    def steps"))
+
+    with pytest.raises(PluginError, match=r"half\.py registered .* but without") as caught:
+        load_plugins([path])
+
+    assert missing in caught.value.hint
+
+
 def test_hook_that_does_not_exist_is_refused(tmp_path):
     path = tmp_path / "misspelt.py"
     path.write_text(

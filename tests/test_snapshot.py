@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from scanrun.errors import UsageError
-from scanrun.model import LeftOut, Tell
+from scanrun.model import LeftOut, Snapshot, Tell
+from scanrun.output import opened
 from scanrun.snapshot import take_snapshot
 from scanrun.walk import MAX_FILE_SIZE, walk
 
@@ -32,6 +33,11 @@ def plant(root, *names):
         place = root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(b"x = 1\n")
+
+
+def run_into(folder):
+    with opened(folder, {}):
+        pass
 
 
 @contextlib.contextmanager
@@ -104,7 +110,8 @@ def test_git_s_own_folder_and_file_are_never_taken(tmp_path):
 
 @pytest.mark.parametrize("named", ["build/out", "./build/out/", "ABSOLUTE"])
 def test_the_output_folder_is_never_taken_wherever_it_lies(tmp_path, named):
-    plant(tmp_path, "app.py", "build/out/results.sarif", "build/main.py", ".scanrun/verdict.json")
+    plant(tmp_path, "app.py", "build/out/results.sarif", "build/main.py")
+    run_into(tmp_path / ".scanrun")
     output = str(tmp_path / "build/out") if named == "ABSOLUTE" else named
 
     snapshot = take(tmp_path, output_dir=output)
@@ -119,13 +126,55 @@ def test_an_output_folder_outside_changes_nothing(tmp_path):
     assert paths(take(tmp_path / "tree", output_dir="../elsewhere")) == ["app.py"]
 
 
-def test_files_that_would_pass_for_canaries_are_left_out(tmp_path):
-    plant(tmp_path, "app.py", ".scanrun-canary/bandit/evil.py")
+def test_a_folder_with_the_name_of_our_output_and_without_our_mark_is_scanned(tmp_path):
+    plant(tmp_path, "h/src/.scanrun/evil.py")
+    run_into(tmp_path / "old/.scanrun")
+
+    snapshot = take(tmp_path)
+
+    assert paths(snapshot) == ["h/src/.scanrun/evil.py"]
+    assert snapshot.notes == ("'old/.scanrun/' holds the files of an earlier run: not scanned",)
+
+
+def test_files_that_would_pass_for_canaries_are_left_out_and_make_the_run_incomplete(tmp_path):
+    plant(tmp_path, "app.py", ".scanrun-canary/bandit/evil.py", "a/x.scanrun-canary.tf")
 
     snapshot = take(tmp_path)
 
     assert paths(snapshot) == ["app.py"]
-    assert rules(snapshot) == {".scanrun-canary/": "reserved for scanrun"}
+    assert snapshot.unread == (
+        "'.scanrun-canary/' (reserved for scanrun)",
+        "'a/x.scanrun-canary.tf' (reserved for scanrun)",
+    )
+    assert not take(tmp_path, exclude=["*.scanrun-canary*"]).unread
+
+
+@pytest.mark.parametrize(
+    ("rule", "owed"),
+    [
+        ("unreadable", True),
+        ("vanished", True),
+        ("path too long", True),
+        ("submodule not checked out", True),
+        ("exclude", False),
+        ("git ignore", False),
+        ("link", False),
+        ("not a regular file", False),
+        ("over 1 GiB", False),
+    ],
+)
+def test_what_nobody_chose_to_leave_out_is_owed(tmp_path, rule, owed):
+    snapshot = Snapshot(root=tmp_path, left_out=(LeftOut("a/b", rule),))
+
+    assert snapshot.unread == ((f"'a/b' ({rule})",) if owed else ())
+
+
+def test_an_exclusion_that_matches_nothing_is_told(tmp_path):
+    plant(tmp_path, "app.py", "vendor/x.py")
+
+    snapshot = take(tmp_path, exclude=["nope/", "vendor/", "vendor"])
+
+    assert snapshot.notes == ("exclusion 'nope/' matched nothing in the tree",)
 
 
 def test_links_are_not_followed_and_told(tmp_path):

@@ -43,4 +43,4 @@ def test_unknown_command_names_the_nearest():
     )
 
     assert done.returncode == 2
-    assert "Did you mean 'scan'?" in done.stderr
+    assert "no command 'scann'; did you mean 'scan'?" in done.stderr

@@ -84,7 +84,7 @@ class Gitleaks:
 
 
 class Absolute(Good):
-    path = "/src/a.py"
+    path = "/etc/a.py"
 
 
 class Climbing(Good):

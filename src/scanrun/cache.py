@@ -9,6 +9,8 @@ import os
 import re
 import shutil
 import stat
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,10 +19,10 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Self
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from scanrun.errors import CacheError, ConversionError
+from scanrun.errors import CacheError, ConversionError, InterruptedRunError
 from scanrun.model import Database, Edition
 
 Update = Callable[[Path], Path | None]
@@ -32,6 +34,11 @@ _INCOMING = "incoming-"
 _KEPT = 2
 _SETTLED = timedelta(hours=1)
 """So long nothing is fetched again, even where the newest edition there is has run out."""
+_AHEAD = timedelta(days=1)
+"""So far an edition may be ahead of the clock; one from the future would be fresh for ever."""
+_POLL_S = 0.2
+LOCK_S = 900.0
+"""Seconds; how long another updater is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +87,34 @@ class Cache:
             return True
         if held is None:
             return True
+        if held.edition.updated - now > _AHEAD:
+            return True
         if timedelta(0) <= now - self._fetched(database.name) < _SETTLED:
             return False
         wanted = held.edition.next_update or held.edition.updated + database.refresh
         return now >= wanted
 
-    def update(self, database: Database, run_update: Update, *, force: bool = False) -> Held:
+    def update(
+        self,
+        database: Database,
+        run_update: Update,
+        *,
+        force: bool = False,
+        cancel: threading.Event | None = None,
+        limit: float = LOCK_S,
+    ) -> Held:
         """Fetch a new edition and put it in force; return it.
 
         One process does it; another that comes meanwhile waits, and takes what the first brought.
+        It waits `limit` seconds at the most, and no longer once `cancel` is set.
 
         Raises:
-            CacheError: what came is no such database; the edition in force stays so.
+            CacheError: what came is no such database, or another process holds on to its lock;
+                the edition in force stays so.
+            InterruptedRunError: `cancel` was set while it waited.
         """
         seen = self._generation_or_none(database)
-        with self._locked(database.name):
+        with self._locked(database.name, cancel, limit):
             if not force and not self.due(database, datetime.now(UTC)):
                 return self._held(database)
             if seen != self._generation_or_none(database):
@@ -159,14 +179,20 @@ class Cache:
         return held
 
     @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def _locked(
+        self, name: str, cancel: threading.Event | None = None, limit: float = LOCK_S
+    ) -> Iterator[None]:
         """Hold the updater's lock. The system drops it when its owner dies."""
         folder = self._folder(name)
+        lock = FileLock(self.root / f"{name}.lock", blocking=False)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(self.root / f"{name}.lock"):
+            _acquire(lock, cancel or threading.Event(), limit)
+            try:
                 folder.mkdir(mode=0o700, exist_ok=True)  # it may have been cleared meanwhile
                 yield
+            finally:
+                lock.release()
         except OSError as error:
             raise CacheError(
                 f"the cache in {str(self.root)!r} can't be written: {error.strerror or error}",
@@ -204,6 +230,23 @@ class Cache:
         pointer.replace(folder / "current")
         for old in _old(folder):
             _remove(old)
+
+
+def _acquire(lock: FileLock, cancel: threading.Event, limit: float) -> None:
+    ends = time.monotonic() + limit
+    while True:
+        try:
+            lock.acquire()
+        except Timeout as error:
+            if cancel.wait(_POLL_S):
+                raise InterruptedRunError("interrupted while another process updates") from error
+            if time.monotonic() >= ends:
+                raise CacheError(
+                    f"another process has held {lock.lock_file!r} for {limit:.0f} s",
+                    hint="wait for it or end it, or name another folder in SCANRUN_CACHE_DIR",
+                ) from error
+        else:
+            return
 
 
 def _old(folder: Path) -> Iterable[Path]:

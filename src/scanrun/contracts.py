@@ -20,10 +20,13 @@ from scanrun.model import (
     Canary,
     Category,
     Database,
+    Ignore,
+    Influence,
     Input,
     Located,
     Notification,
     Outputs,
+    Rewrite,
     Sign,
     Snapshot,
     Step,
@@ -106,6 +109,15 @@ class HasCanary(Protocol):
 
 
 @runtime_checkable
+class HasProof(Protocol):
+    """A scanner whose canary lies elsewhere than in the scanned copy (an image of its own)."""
+
+    def proven(self, outputs: Outputs) -> frozenset[str]:
+        """Return the rules of its canary that it has found there."""
+        ...
+
+
+@runtime_checkable
 class HasInputs(Protocol):
     """A scanner that has to account for inputs."""
 
@@ -138,8 +150,35 @@ class HasDatabases(Protocol):
 class HasTells(Protocol):
     """A scanner that files in the tree could switch off, or make run code."""
 
-    tells: Mapping[str, str]
-    """Pattern (see `Snapshot.match`) -> effect. Such files are left out of the scanned copy."""
+    tells: Mapping[str, str | Influence]
+    """Pattern (see `Snapshot.match`) -> what it would do. A text is the effect of a file that is
+    left out of the scanned copy."""
+
+
+@runtime_checkable
+class HasVariables(Protocol):
+    """A scanner that heeds the caller's environment. It is given none of it, and that is told."""
+
+    variables: tuple[str, ...]
+    """`fnmatch` patterns of names, such as `TOOL_*`."""
+
+
+@runtime_checkable
+class HasIgnores(Protocol):
+    """A scanner that comments in the source could keep from telling.
+
+    Its steps, or `HasRewrites`, see to it that it tells all the same. Which findings bear such a
+    comment is then found in the source.
+    """
+
+    ignores: tuple[Ignore, ...]
+
+
+@runtime_checkable
+class HasRewrites(Protocol):
+    """A scanner that heeds something in a file and has no switch for it."""
+
+    rewrites: tuple[Rewrite, ...]
 
 
 @runtime_checkable
@@ -200,8 +239,8 @@ class Isolation:
 
     network: bool
     """A step without `network` has none."""
-    filesystem: bool
-    """A step sees its own files only."""
+    limits: bool
+    """A step's limits of memory and processes hold."""
     summary: str
 
 

@@ -1,6 +1,7 @@
 """Any tool that writes SARIF, declared as data in `[scanner.NAME]`: no plugin is needed for it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from posixpath import normpath
 from typing import Annotated, Self
 
@@ -8,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scanrun.config.models import ScannerSettings
 from scanrun.config.values import Count, Flag, Text
-from scanrun.model import Applies, Category, Notification, Outputs, Step, Target
+from scanrun.model import Applies, Canary, Category, Notification, Outputs, Sign, Step, Target
 from scanrun.sarif.build import Result, Rule
 from scanrun.sarif.read import read_sarif
 
+_FILE = Annotated[Text, Field(pattern=r"^[\w.+-]+(/[\w.+-]+)*$")]
 _CODES = Annotated[Count, Field(ge=0, le=255)]
 _EXAMPLES = {"output": "/out/report.sarif", "source": "/src"}
 
@@ -37,6 +39,12 @@ class DeclaredOptions(BaseModel):
     """What kind of thing it looks at."""
     source: Text = "/src"
     """Where the scanned tree lies, as its container sees it. It runs there."""
+    canary: Mapping[_FILE, str] = Field(default_factory=dict)
+    """File name = content of small files in which it must find something."""
+    canary_rule: Text | None = None
+    """Id of the rule under which it must find it."""
+    signs: tuple[Text, ...] = ()
+    """Regular expressions: a line of its log that fits one makes the scan incomplete."""
 
     @model_validator(mode="after")
     def _places(self) -> Self:
@@ -51,6 +59,25 @@ class DeclaredOptions(BaseModel):
             raise ValueError("ok_exit_codes must list one at least")
         return self
 
+    @model_validator(mode="after")
+    def _proofs(self) -> Self:
+        if bool(self.canary) != bool(self.canary_rule):
+            raise ValueError("canary and canary_rule are of use only together")
+        if any(part in {".", ".."} for name in self.canary for part in name.split("/")):
+            raise ValueError("a file of the canary leaves its folder")
+        for pattern in self.signs:
+            try:
+                re.compile(pattern.encode())
+            except re.error as error:
+                raise ValueError(f"signs: {pattern!r} is no regular expression: {error}") from error
+        return self
+
+
+def declared_scanner(name: str, settings: ScannerSettings) -> "DeclaredScanner":
+    """Return the scanner that a table makes, with the proofs that the table gives."""
+    kind = ProvenScanner if settings.options.get("canary") else DeclaredScanner
+    return kind(name, settings)
+
 
 class DeclaredScanner:
     """A scanner made of its table."""
@@ -60,6 +87,10 @@ class DeclaredScanner:
         self._image = settings.image or ""
         self._options = DeclaredOptions.model_validate(settings.options)
         self.category = self._options.category
+        self.signs = tuple(
+            Sign(pattern, f"its log has a line that fits {pattern!r}")
+            for pattern in self._options.signs
+        )
 
     def applies(self, target: Target) -> Applies:
         """Apply where its files are."""
@@ -86,3 +117,12 @@ class DeclaredScanner:
     def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
         """Yield what its log holds, paths made relative to the scanned tree."""
         yield from read_sarif(outputs[self._options.output], (self._options.source,), self.category)
+
+
+class ProvenScanner(DeclaredScanner):
+    """One whose table has a canary."""
+
+    def canary(self) -> Canary:
+        """Return the table's files."""
+        files = {name: content.encode() for name, content in self._options.canary.items()}
+        return Canary(files, self._options.canary_rule or "")

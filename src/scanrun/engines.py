@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scanrun.contracts import Engine, EngineSettings, Session
-from scanrun.errors import EngineError, UsageError
+from scanrun.errors import EngineError, ScanrunError, UsageError
 from scanrun.model import Located, Snapshot, Step
+from scanrun.nearest import nearest
+from scanrun.request import Request
 
 AUTO = "auto"
 
@@ -32,15 +34,25 @@ class Engines:
             UsageError: there is no engine of that name.
         """
         if name not in self.known:
-            known = ", ".join(self.known)
-            raise UsageError(f"no engine {name!r}", hint=f"one of: auto, {known}")
+            raise UsageError(f"no engine {name!r}", hint=nearest(name, (AUTO, *self.known)))
         if name not in self.open:
             scratch = self.settings.scratch / name
             scratch.mkdir()
-            session = self.known[name].open(replace(self.settings, scratch=scratch))
-            session.share(self.snapshot, self.extra)
-            self.open[name] = self.stack.enter_context(session)
+            self.open[name] = self._opened(name, replace(self.settings, scratch=scratch))
         return self.open[name]
+
+    def _opened(self, name: str, settings: EngineSettings) -> Session:
+        try:
+            session = self.stack.enter_context(self.known[name].open(settings))
+            session.share(self.snapshot, self.extra)
+        except ScanrunError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise EngineError(
+                f"the plugin of engine {name!r} failed: {type(error).__name__}: {error}",
+                hint="mend it, or choose another engine with --engine",
+            ) from error
+        return session
 
     def place(self, step: Step, choice: str | None = None) -> tuple[str, Located]:
         """Return the engine a step is for, and what would run it there.
@@ -81,11 +93,10 @@ class Engines:
             self.session(self._first("image"))
         except EngineError as error:
             hosts = [name for name, engine in self.known.items() if engine.runs == "executable"]
-            hint = f"{error.hint}; " if error.hint else ""
-            alone = (
-                f"--engine {hosts[0]} runs the scanners installed beside scanrun" if hosts else ""
-            )
-            raise EngineError(f"no container engine: {error}", hint=hint + alone) from error
+            alone = [f"use --engine {name}, which runs what is installed here" for name in hosts]
+            raise EngineError(
+                str(error), hint="; or ".join(filter(None, (error.hint, *alone[:1])))
+            ) from error
 
 
 @contextmanager
@@ -103,6 +114,15 @@ def opened_engines(
         yield engines
 
 
-def lock_folder(root: Path, config: Path | None) -> Path:
-    """Return where scanrun.lock belongs: beside the configuration, else in the scanned root."""
-    return config.parent if config else root
+def engine_settings(request: Request, scratch: Path) -> EngineSettings:
+    """Return what the request's engines are opened with."""
+    scan = request.settings.scan
+    return EngineSettings(
+        run_id=request.run_id,
+        scratch=scratch,
+        pull=scan.pull,
+        offline=scan.offline,
+        mirror=scan.mirror,
+        digests=request.lock,
+        environment=request.environment,
+    )

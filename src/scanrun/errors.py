@@ -48,6 +48,12 @@ class OutputError(ScanrunError):
     """The run's own files can't be written, so no verdict could be left behind."""
 
 
+class LostResultsError(OutputError):
+    """The scanners ran, and what they found can't be written."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class ScanError(ScanrunError):
     """One scanner did not complete; the others' results are kept."""
 

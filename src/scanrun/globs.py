@@ -5,12 +5,15 @@ anywhere; one with `/` counts from the root; one that ends in `/` means folders 
 for any number of folders; a folder that fits takes all that lies in it along. No negation.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from functools import cache
 
 from scanrun.errors import ConfigError
+
+NameTest = Callable[[str], bool]
 
 _States = frozenset[int]
 
@@ -52,16 +55,28 @@ class Exclusion:
     """All exclusions of a run. Folders are asked before what lies in them: see `fits`."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._globs = tuple(_read(pattern) for pattern in patterns)
+        self._patterns = tuple(patterns)
+        self._globs = tuple(_read(pattern) for pattern in self._patterns)
+        self._used: set[str] = set()
         self._states = cache(self._compute_states)
 
     def fits(self, path: str, *, folder: bool) -> bool:
         """Say whether a pattern fits `path` itself; no caller enters a folder that does."""
         parent, _, name = path.rpartition("/")
-        return any(
-            glob.fits(glob.step(states, name), folder=folder)
-            for glob, states in zip(self._globs, self._states(parent), strict=True)
-        )
+        fitting = [
+            pattern
+            for pattern, glob, states in zip(
+                self._patterns, self._globs, self._states(parent), strict=True
+            )
+            if glob.fits(glob.step(states, name), folder=folder)
+        ]
+        self._used.update(fitting)
+        return bool(fitting)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Return the patterns that have fitted nothing so far."""
+        return tuple(each for each in dict.fromkeys(self._patterns) if each not in self._used)
 
     def covers(self, path: str) -> bool:
         """Say whether a pattern fits `path`, a file, or a folder above it."""
@@ -91,3 +106,11 @@ def _read(pattern: str) -> _Glob:
         # `x/**` means what lies in x, not x: something has to follow
         parts.append("*")
     return _Glob(tuple(parts), folders_only=pattern.endswith("/"))
+
+
+def name_test(patterns: Iterable[str]) -> NameTest:
+    """Return all of `patterns` as one test of a path; they mean what `Snapshot.match` says."""
+    listed = tuple(patterns)
+    names = re.compile("|".join(translate(each) for each in listed if "/" not in each) or "(?!)")
+    paths = re.compile("|".join(translate(each) for each in listed if "/" in each) or "(?!)")
+    return lambda path: bool(names.match(path.rpartition("/")[2]) or paths.match(path))

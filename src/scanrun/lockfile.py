@@ -21,6 +21,11 @@ _COMMENT = (
 )
 
 
+def lock_folder(root: Path, config: Path | None) -> Path:
+    """Return where scanrun.lock belongs: beside the configuration, else in the scanned root."""
+    return config.parent if config else root
+
+
 def read_lock(folder: Path) -> dict[str, str]:
     """Return reference -> digest; nothing where there is no lock file.
 

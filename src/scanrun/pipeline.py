@@ -6,17 +6,16 @@ snapshot → select → plan → execute and convert → gate → report
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from types import FrameType
 
 from scanrun.cache import Cache
 from scanrun.context import Context, Progress
-from scanrun.contracts import EngineSettings, HasTells, Scanner
-from scanrun.engines import opened_engines
-from scanrun.errors import ScanrunError
+from scanrun.contracts import HasTells, Scanner
+from scanrun.engines import engine_settings, opened_engines
+from scanrun.errors import LostResultsError, OutputError, ScanrunError
 from scanrun.model import Outcome, ScanResult, Snapshot, Verdict
 from scanrun.output import OutputFolder, opened
 from scanrun.plugins import Plugins
@@ -24,10 +23,13 @@ from scanrun.request import Request
 from scanrun.sarif.mask import Masker
 from scanrun.scratch import scratch_folder
 from scanrun.snapshot import take_snapshot
+from scanrun.stages.evidence import lowered
 from scanrun.stages.execute import execute
 from scanrun.stages.gate import judge
-from scanrun.stages.plan import ScanPlan, canaries, make_plan, select
+from scanrun.stages.outcome import idle, warnings_of
+from scanrun.stages.plan import ScanPlan, make_plan
 from scanrun.stages.report import report, running_json, verdict_json
+from scanrun.stages.select import canaries, rewrites, select
 from scanrun.stages.triage import Triage
 
 
@@ -62,28 +64,48 @@ def run(
     reporters = [plugins.reporters[name] for name in request.settings.report.formats]
     files = [reporter.filename for reporter in reporters]
     running = running_json(request.run_id, started)
-    with opened(request.output, running, reports=files) as output:
+    place = opened(request.output, running, scanned=request.root, reports=files)
+    with place as output, interruptible() as stop:
         try:
-            verdict = _run(request, plugins, scanners, watcher, output)
+            verdict = scan_and_judge(request, plugins, scanners, watcher, output, stop)
+        except LostResultsError:
+            raise
+        except OSError as error:
+            raise OutputError(
+                f"the run's own files can't be used: {error}",
+                hint="make room in the temporary folder, or name another in TMPDIR",
+            ) from error
         except (ScanrunError, KeyboardInterrupt) as error:
-            output.write_verdict(verdict_json(_stopped(request, started, error)))
+            # what can't be written now is what `opened` has written: running, or killed
+            with suppress(OutputError):
+                output.write_verdict(verdict_json(_stopped(request, started, error)))
             raise
         verdict = replace(verdict, started=started, ended=datetime.now(UTC))
-        output.write_verdict(verdict_json(verdict))
+        _write_last(output, verdict)
     return verdict
 
 
-def _run(
+def _write_last(output: OutputFolder, verdict: Verdict) -> None:
+    try:
+        output.write_verdict(verdict_json(verdict))
+    except OutputError as error:
+        raise LostResultsError(str(error), hint=error.hint) from error
+
+
+def scan_and_judge(  # noqa: PLR0917 - all of them, once
     request: Request,
     plugins: Plugins,
     scanners: Mapping[str, Scanner],
     watcher: Watcher,
     output: OutputFolder,
+    stop: "Stop",
 ) -> Verdict:
+    """Go through the stages once, and write all but the verdict itself."""
     snapshot = _snapshot(request, scanners)
     entries = select(request, scanners, snapshot)
+    snapshot = replace(snapshot, rewrites=rewrites(entries))
     choice = request.settings.scan.engine
-    masker, cancel = Masker(), threading.Event()
+    masker = Masker(request.secrets)
     triage = Triage(request.settings, today=datetime.now(UTC).date())
     with (
         scratch_folder(request.run_id) as scratch,
@@ -108,13 +130,27 @@ def _run(
             folder=folder,
             triage=triage,
             masker=masker,
-            cancel=cancel,
+            cancel=stop.cancel,
         )
-        with interruptible(cancel):
+        with stop.gently():
             results = execute(context, _seen_by(watcher, plugins, complaints))
         verdict = _verdict(context, results, complaints)
         late = plugins.observe("scanrun_run_finished", verdict=verdict)
         verdict = replace(verdict, told=(*verdict.told, *late))
+        _reported(request, plugins, output, results, verdict, masker)
+    return verdict
+
+
+def _reported(  # noqa: PLR0917 - all of them, once
+    request: Request,
+    plugins: Plugins,
+    output: OutputFolder,
+    results: tuple[ScanResult, ...],
+    verdict: Verdict,
+    masker: Masker,
+) -> None:
+    """Write the files of the run; where that fails, let its verdict at least tell of them."""
+    try:
         report(
             output,
             results,
@@ -123,7 +159,13 @@ def _run(
             keep_raw=request.settings.output.raw,
             masker=masker,
         )
-    return verdict
+    except LostResultsError as error:
+        told = replace(
+            verdict, status=Outcome.INCOMPLETE, exit_code=error.exit_code, reason=str(error)
+        )
+        with suppress(OutputError):
+            output.write_verdict(verdict_json(told))
+        raise
 
 
 def _seen_by(
@@ -143,8 +185,16 @@ def _verdict(context: Context, results: tuple[ScanResult, ...], complaints: list
         results,
         context.request.settings.gate.policy(),
         run_id=context.request.run_id,
+        unread=snapshot.unread,
+        idle=idle(plan),
         interrupted=context.cancel.is_set(),
-        told=(*plan.told, *context.triage.told(), *complaints),
+        told=(
+            *plan.told,
+            *lowered(results),
+            *context.triage.told(),
+            *warnings_of(results),
+            *complaints,
+        ),
         snapshot={"files": len(snapshot.files), "left_out": len(snapshot.left_out)},
         tree={"commit": snapshot.commit, "dirty": snapshot.dirty},
     )
@@ -180,40 +230,47 @@ def _snapshot(request: Request, scanners: Mapping[str, Scanner]) -> Snapshot:
     )
 
 
-def engine_settings(request: Request, scratch: Path) -> EngineSettings:
-    """Return what the request's engines are opened with."""
-    scan = request.settings.scan
-    return EngineSettings(
-        run_id=request.run_id,
-        scratch=scratch,
-        pull=scan.pull,
-        offline=scan.offline,
-        mirror=scan.mirror,
-        digests=request.lock,
-        environment=request.environment,
-    )
-
-
 def _cache(request: Request) -> Cache:
     return Cache.of(request.environment)
 
 
-@contextmanager
-def interruptible(cancel: threading.Event) -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP set `cancel`; a second one raises KeyboardInterrupt."""
+@dataclass(slots=True)
+class Stop:
+    """What a signal does: while scanners run, the first one asks them to end (`cancel`).
 
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
-        if cancel.is_set():
+    Before and after that, and when it comes a second time, it raises KeyboardInterrupt.
+    """
+
+    cancel: threading.Event = field(default_factory=threading.Event)
+    _asks: bool = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal's
+        """Take a signal."""
+        if not self._asks or self.cancel.is_set():
             raise KeyboardInterrupt
-        cancel.set()
+        self.cancel.set()
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    @contextmanager
+    def gently(self) -> Iterator[None]:
+        """Let the first signal ask."""
+        self._asks = True
+        try:
+            yield
+        finally:
+            self._asks = False
+
+
+@contextmanager
+def interruptible() -> Iterator[Stop]:
+    """Let SIGINT, SIGTERM and SIGHUP stop the run. Only the main thread is told of them."""
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield stop
         return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -4,6 +4,7 @@ Ours come in through the same entry-point group as a stranger's. Nothing is ever
 scanned tree: a pull request would run code in its own gate.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +17,17 @@ from typing import Any
 
 import pluggy
 
-from scanrun import hookspecs
+from scanrun import contracts, hookspecs
 from scanrun.contracts import CIEmitter, Engine, Reporter, Scanner
+from scanrun.deadline import within
 from scanrun.errors import PluginError
 
 GROUP = "scanrun"
+_ABILITIES = tuple(
+    each for name, each in sorted(vars(contracts).items()) if re.match("Has[A-Z]", name)
+)
+OBSERVE_S = 10.0
+"""How long a plugin may look at a run before the run goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,10 @@ class Plugins:
         complaints = []
         for name, plugin in self.manager.list_name_plugin():
             try:
-                _call_one(self.manager, plugin, hook, **values)
-            except Exception as error:  # noqa: BLE001 - a plugin's bug costs only its own part
-                complaints.append(f"plugin {name!r} failed in {hook}: {error!r}")
+                call = partial(_call_one, self.manager, plugin, hook, **values)
+                within(OBSERVE_S, call, what=hook)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - costs only its own part
+                complaints.append(f"plugin {name!r} failed in {hook}: {_what(error)}")
         return complaints
 
 
@@ -66,6 +74,8 @@ def load_plugins(paths: Iterable[Path] = (), *, scanned: Path | None = None) -> 
         origins[point.name] = origin
         _register(manager, point.name, origin, point.load)
     for path in paths:
+        if not path.exists():
+            raise PluginError(f"--plugin: {str(path)!r} does not exist")
         name = path.stem if path.is_file() else path.name
         _refuse_inside(path.resolve(), scanned, str(path))
         origins[name] = str(path)
@@ -122,9 +132,16 @@ def _register(
         manager.check_pending()
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"plugin {name!r} of {origin} can't be loaded: {error!r}",
+            f"plugin {name!r} of {origin} can't be loaded: {_what(error)}",
             hint="mend or uninstall it",
         ) from error
+
+
+def _what(error: BaseException) -> str:
+    """Return what went wrong, and in which line where it is no Python."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {error.msg}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _index(manager: pluggy.PluginManager, origins: Mapping[str, str]) -> Plugins:
@@ -140,6 +157,7 @@ def _index(manager: pluggy.PluginManager, origins: Mapping[str, str]) -> Plugins
                         f"{origin} registered {item!r} among the {kind}, which is none",
                         hint=f"it needs the members of scanrun.api.{protocol.__name__}",
                     )
+                _refuse_halves(item, origin)
                 name = item.name  # type: ignore[attr-defined]
                 if (kind, name) in named:
                     raise PluginError(
@@ -161,6 +179,19 @@ def _index(manager: pluggy.PluginManager, origins: Mapping[str, str]) -> Plugins
     )
 
 
+def _refuse_halves(item: object, origin: str) -> None:
+    """Refuse what has some members of a `Has…` protocol: it would be taken for having none."""
+    for ability in _ABILITIES:
+        members = {name for name in (*vars(ability), *ability.__annotations__) if name[0] != "_"}
+        missing = sorted(name for name in members if not hasattr(item, name))
+        if missing and len(missing) < len(members):
+            given = ", ".join(sorted(members.difference(missing)))
+            raise PluginError(
+                f"{origin} registered {item!r} with {given}, but without {', '.join(missing)}",
+                hint=f"they are of use only together: see scanrun.api.{ability.__name__}",
+            )
+
+
 def _registered(
     manager: pluggy.PluginManager, plugin: object, hook: str, origin: str
 ) -> list[object]:
@@ -169,7 +200,7 @@ def _registered(
         return [item for items in _call_one(manager, plugin, hook) for item in items]
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"plugin of {origin} failed in {hook}: {error!r}", hint="mend or uninstall it"
+            f"plugin of {origin} failed in {hook}: {_what(error)}", hint="mend or uninstall it"
         ) from error
 
 

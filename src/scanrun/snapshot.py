@@ -7,21 +7,24 @@ is scanned rather than lost.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import translate
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from scanrun.errors import UsageError
 from scanrun.git import GitError, WorkTree, read_work_tree
-from scanrun.globs import Exclusion
-from scanrun.model import CANARY_DIR, LeftOut, Snapshot, SnapshotFile, Tell
+from scanrun.globs import Exclusion, NameTest, name_test
+from scanrun.model import CANARY_DIR, RESERVED, Influence, LeftOut, Snapshot, SnapshotFile, Tell
+from scanrun.output import is_marked
+from scanrun.source import read_regular
 from scanrun.walk import is_readable, look_at, walk
 
 OUTPUT_DIR = ".scanrun"
-_OWN = ("scanrun's own output", "reserved for scanrun")
-_NO_TELLS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+Tells = Mapping[str, Mapping[str, str | Influence]]
+
+_OUTPUT = "scanrun's own output"
+_NO_TELLS: Tells = MappingProxyType({})
 
 
 def take_snapshot(
@@ -29,14 +32,14 @@ def take_snapshot(
     *,
     environment: Mapping[str, str],
     exclude: Iterable[str] = (),
-    tells: Mapping[str, Mapping[str, str]] = _NO_TELLS,
+    tells: Tells = _NO_TELLS,
     wanted: Iterable[str] = (),
     output_dir: str = OUTPUT_DIR,
 ) -> Snapshot:
     """Walk the folder `path` once; or look at `path` alone, where it is a file.
 
-    `exclude` is read as in `scanrun.globs`. `tells` is scanner -> pattern -> effect, `wanted` are
-    patterns of ignored files that a scanner asks for; both are patterns of `Snapshot.match`.
+    `exclude` is read as in `scanrun.globs`. `tells` is scanner -> pattern -> influence, `wanted`
+    are patterns of ignored files that a scanner asks for; both are patterns of `Snapshot.match`.
     A relative `output_dir` counts from the root.
 
     Raises:
@@ -56,7 +59,7 @@ def take_snapshot(
         dirty = git.changed or any(git.is_foreign(file.path) for file in files)
     if place.is_dir():
         files, left_out = _add_wanted(root, rules, files, left_out, tuple(wanted))
-    kept, told = _set_apart(files, tells)
+    kept, told = _set_apart(root, files, tells)
     return Snapshot(
         root=root,
         files=tuple(sorted(kept, key=lambda file: os.fsencode(file.path))),
@@ -65,7 +68,7 @@ def take_snapshot(
         commit=git.commit if git else None,
         dirty=dirty,
         repository=git.address if git else "",
-        notes=(*notes, *rules.notes(left_out)),
+        notes=(*notes, *rules.notes(left_out), *(rules.unused() if place.is_dir() else ())),
     )
 
 
@@ -73,6 +76,7 @@ def take_snapshot(
 class _Rules:
     """Why a path is not entered. Asked on the way down: folders before what lies in them."""
 
+    root: Path
     exclusion: Exclusion
     output: str
     git: WorkTree | None
@@ -83,7 +87,7 @@ class _Rules:
     ) -> "_Rules":
         place = PurePath(os.path.realpath(root / output_dir))
         inside = place.is_relative_to(root) and place != root
-        return cls(exclusion, place.relative_to(root).as_posix() if inside else "", git)
+        return cls(root, exclusion, place.relative_to(root).as_posix() if inside else "", git)
 
     def rule(self, path: str, folder: bool) -> str:  # noqa: FBT001 - `walk.RuleOf`
         if not (rule := self.rule_but_ignored(path, folder)) and self.git:
@@ -94,18 +98,26 @@ class _Rules:
         name = path.rpartition("/")[2]
         if name == ".git":
             return "git's own data"
-        if path == self.output or (folder and name == OUTPUT_DIR):
-            return _OWN[0]
-        if path == CANARY_DIR:
-            # findings below this path are taken for canaries
-            return _OWN[1]
-        return "exclude" if self.exclusion.fits(path, folder=folder) else ""
+        if path == self.output or (folder and name == OUTPUT_DIR and is_marked(self.root / path)):
+            return _OUTPUT
+        if self.exclusion.fits(path, folder=folder):
+            return "exclude"
+        # what a scanner says of such a path is taken for words on a canary
+        return RESERVED if CANARY_DIR in name else ""
 
     def notes(self, left_out: Iterable[LeftOut]) -> tuple[str, ...]:
-        """Tell of tracked files in our own folders: a place to hide what is not to be scanned."""
-        own = tuple(each.path for each in left_out if each.rule in _OWN)
+        """Tell of our own folders where they could hide what is not to be scanned."""
+        own = tuple(each.path for each in left_out if each.rule == _OUTPUT)
+        others = [path for path in own if path != f"{self.output}/"]
+        told = tuple(f"{path!r} holds the files of an earlier run: not scanned" for path in others)
         hidden = sum(path.startswith(own) for path in self.git.tracked) if self.git else 0
-        return (f"{hidden} tracked files in scanrun's own folders are not scanned",) * bool(hidden)
+        note = f"{hidden} tracked files in scanrun's own folders are not scanned"
+        return (*told, note) if hidden else told
+
+    def unused(self) -> Iterator[str]:
+        """Tell of exclusions that nothing fits: they may be misspelt."""
+        for pattern in self.exclusion.unused:
+            yield f"exclusion {pattern!r} matched nothing in the tree"
 
 
 def _resolve(path: Path) -> Path:
@@ -184,7 +196,7 @@ def _add_wanted(
     wanted: tuple[str, ...],
 ) -> tuple[list[SnapshotFile], list[LeftOut]]:
     """Take ignored files that a scanner asks for; the folder they lie in stays told."""
-    fits = _matcher(wanted)
+    fits = name_test(wanted)
     more, less = list(files), []
     for each in left_out:
         if each.rule != "git ignore" or not wanted:
@@ -202,26 +214,49 @@ def _add_wanted(
     return more, less
 
 
+@dataclass(frozen=True, slots=True)
+class _Tale:
+    """One thing that a scanner has to tell of files."""
+
+    scanner: str
+    fits: NameTest
+    influence: Influence
+
+    def about(self, root: Path, file: SnapshotFile) -> bool:
+        """Say whether it is about this file."""
+        if (self.influence.at_root and "/" in file.path) or not self.fits(file.path):
+            return False
+        pattern = self.influence.holding.encode()
+        return not pattern or bool(re.search(pattern, read_regular(root / file.path), re.MULTILINE))
+
+
+def _tales(tells: Tells) -> list[_Tale]:
+    return [
+        _Tale(
+            scanner,
+            name_test((pattern,)),
+            Influence(effect=each) if isinstance(each, str) else each,
+        )
+        for scanner, patterns in tells.items()
+        for pattern, each in patterns.items()
+    ]
+
+
 def _set_apart(
-    files: Iterable[SnapshotFile], tells: Mapping[str, Mapping[str, str]]
+    root: Path, files: Iterable[SnapshotFile], tells: Tells
 ) -> tuple[list[SnapshotFile], list[Tell]]:
     """Take out the files that would change a scan; each is told once for each scanner."""
-    suspicious = _matcher(pattern for patterns in tells.values() for pattern in patterns)
-    kept, told = [], []
+    suspicious = name_test(pattern for patterns in tells.values() for pattern in patterns)
+    tales = _tales(tells)
+    kept: list[SnapshotFile] = []
+    told: list[Tell] = []
     for file in files:
-        if not suspicious(file.path):
+        about = [each for each in tales if each.about(root, file)] if suspicious(file.path) else []
+        first = {each.scanner: each for each in reversed(about)}
+        told += (
+            Tell(file.path, each.scanner, each.influence.effect, each.influence.left_out)
+            for each in first.values()
+        )
+        if not any(each.influence.left_out for each in about):
             kept.append(file)
-            continue
-        for scanner, patterns in tells.items():
-            fitting = (each for each in patterns if _matcher((each,))(file.path))
-            if (pattern := next(fitting, None)) is not None:
-                told.append(Tell(file.path, scanner, patterns[pattern]))
     return kept, told
-
-
-def _matcher(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return all of `patterns` as one test of a path; they mean what `Snapshot.match` says."""
-    listed = tuple(patterns)
-    names = re.compile("|".join(translate(each) for each in listed if "/" not in each) or "(?!)")
-    paths = re.compile("|".join(translate(each) for each in listed if "/" in each) or "(?!)")
-    return lambda path: bool(names.match(path.rpartition("/")[2]) or paths.match(path))

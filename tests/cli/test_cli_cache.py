@@ -85,7 +85,7 @@ def test_status_tells_age_size_format_and_next_update(tmp_path, capsys):
     assert run(["cache", "status"]) == 0
     line = capsys.readouterr().out
     assert line.split()[:2] == ["trivy-db-2", "fresh"]
-    for word in ("0 min old", "4.", "kB", "format 2", "next update 20"):
+    for word in (" old", "4.", "kB", "format 2", "next update 20"):
         assert word in line
 
 
@@ -120,19 +120,25 @@ def test_update_fetches_once_and_then_finds_it_fresh(tmp_path, monkeypatch, caps
 
 def test_update_takes_the_repository_of_the_configuration(here, tmp_path, monkeypatch):
     stated = install_trivy(tmp_path, monkeypatch)
-    (here / "scanrun.toml").write_text('[scanner.trivy]\ndb_repository = "mirror.example/db:2"\n')
+    (here / "mine.toml").write_text('[scanner.trivy]\ndb_repository = "mirror.example/db:2"\n')
 
-    assert run(["cache", "update", "trivy-db-2", "--engine", "local"]) == 0
+    command = ["cache", "update", "trivy-db-2", "--engine", "local", "--config", "mine.toml"]
+    assert run(command) == 0
     assert stated.read_text().strip() == "mirror.example/db:2"
 
 
 def test_a_failed_update_is_an_error_and_keeps_what_is_held(here, tmp_path, monkeypatch, capsys):
     install_trivy(tmp_path, monkeypatch)
     before = held(tmp_path).current(database())
-    (here / "scanrun.toml").write_text('[scanner.trivy]\ndb_repository = "bad"\n')
+    (here / "mine.toml").write_text('[scanner.trivy]\ndb_repository = "bad"\n')
 
-    assert run(["cache", "update", "--force", "--engine", "local"]) == 3
-    assert "exit code 1: FATAL denied" in capsys.readouterr().err
+    command = ["cache", "update", "--force", "--engine", "local", "--config", "mine.toml"]
+    assert run(command) == 3
+    said = capsys.readouterr().err
+    kept = Cache.of(os.environ).root / "trivy-db-2.log"
+    assert "exit code 1: FATAL denied" in said
+    assert f"see {kept}" in said
+    assert "FATAL denied" in kept.read_text()
     assert Cache.of(os.environ).current(database()) == before
 
 
@@ -158,6 +164,11 @@ def test_save_and_restore_carry_databases_to_another_machine(tmp_path, monkeypat
 
 def test_restore_of_what_was_never_saved_is_incomplete_and_not_silent(tmp_path):
     assert run(["cache", "restore", str(tmp_path)]) == 3
+
+
+def test_a_mistyped_folder_is_a_usage_error(tmp_path, capsys):
+    assert run(["cache", "restore", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_clear_says_what_it_removes_and_which_engine_it_could_not_ask(

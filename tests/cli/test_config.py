@@ -21,7 +21,7 @@ def test_show_prints_a_configuration_with_what_set_each_value(tree, capsys):
     assert code == 0
     assert tomllib.loads(out)["gate"] == {"fail_on": "never", "limits": []}
     assert 'fail_on = "never"  # file scanrun.toml' in out
-    assert "told: scanrun.toml of the scanned tree switches the gate off" in err
+    assert "note: scanrun.toml of the scanned tree switches the gate off" in err
 
 
 def test_show_as_json_has_the_same(tree, capsys):

@@ -72,13 +72,13 @@ def test_an_unknown_system_is_answered_with_the_nearest_name(tmp_path, capsys):
     answer = capsys.readouterr()
     assert (code, answer.out) == (2, "")
     assert "'gitlb'" in answer.err
-    assert "did you mean gitlab?" in answer.err
+    assert "did you mean 'gitlab'?" in answer.err
 
 
 def test_a_system_like_no_other_is_answered_with_all_names(tmp_path, capsys):
     run(["emit", "zzz", str(tmp_path)])
 
-    assert "one of: codebuild, codebuild-short, gitlab, jenkins" in capsys.readouterr().err
+    assert "known: codebuild, codebuild-short, gitlab, jenkins" in capsys.readouterr().err
 
 
 def test_the_file_can_be_written_in_place(tmp_path, capsys):

@@ -65,7 +65,7 @@ def test_incomplete_is_rebuilt_from_the_invocations(saved, capsys):
     code = run(["gate", saved(), saved(name="trivy", status=Status.FAILED)])
 
     assert code == 3
-    assert "trivy did not complete (no image)" in capsys.readouterr().err
+    assert "trivy did not complete (no image)" in capsys.readouterr().out
 
 
 def test_findings_win_over_incompleteness(saved):
@@ -76,7 +76,7 @@ def test_a_log_that_lost_findings_is_incomplete(saved, capsys):
     code = run(["gate", saved("low", recorded=2)])
 
     assert code == 3
-    assert "1 of the 2 findings" in capsys.readouterr().err
+    assert "1 of the 2 findings" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"version":"2.1.0","runs":[]}', b"<xml/>"])
@@ -85,11 +85,72 @@ def test_what_cant_be_read_is_incomplete_and_hides_nothing(saved, tmp_path, data
 
     assert run(["gate", str(tmp_path / "bad.sarif")]) == 3
     assert run(["gate", str(tmp_path / "bad.sarif"), saved("high")]) == 1
-    assert "bad.sarif" in capsys.readouterr().err
+    assert "bad.sarif" in capsys.readouterr().out
 
 
-def test_a_missing_report_is_incomplete(tmp_path):
-    assert run(["gate", str(tmp_path / "none.sarif")]) == 3
+def test_a_mistyped_report_is_a_usage_error(saved, capsys):
+    assert run(["gate", saved(), "none.sarif"]) == 2
+    assert "'none.sarif' does not exist" in capsys.readouterr().err
+
+
+def test_findings_are_shown_as_a_run_shows_them(saved, capsys):
+    run(["gate", saved("low", "high", "low")])
+
+    shown = capsys.readouterr().out
+    assert shown.index("HIGH (1)") < shown.index("  1.py") < shown.index("LOW (2)")
+    assert shown.index("  0.py") < shown.index("  2.py")
+    assert "fingerprint" not in shown
+
+
+def test_quiet_prints_the_verdict_alone(saved, capsys):
+    run(["gate", saved("high"), "--quiet"])
+
+    shown = capsys.readouterr()
+    assert shown.out.startswith("failed: 1 finding at high or above (1 high)")
+    assert (shown.out.count("\n"), shown.err) == (1, "")
+
+
+def test_verbose_shows_more_findings_than_a_screen_holds(saved, capsys):
+    log = saved(*["low"] * 40)
+
+    run(["gate", log])
+    few = capsys.readouterr().out
+    run(["gate", log, "--verbose"])
+    all_ = capsys.readouterr().out
+
+    assert few.count("[scan]") == 30
+    assert "… and 10 more: --verbose" in few
+    assert all_.count("[scan]") == 40
+
+
+def test_verbose_shows_what_is_suppressed_and_why(saved, tmp_path, capsys):
+    (tmp_path / "scanrun.toml").write_text(
+        '[[waiver]]\nid = "R1"\nreason = "test data"\nexpires = 2999-01-01\n'
+    )
+    log = saved("high")
+
+    run(["gate", log])
+    few = capsys.readouterr().out
+    run(["gate", log, "--verbose"])
+    all_ = capsys.readouterr().out
+
+    assert "1 suppressed (by waivers or in the source)" in few
+    assert "R1" not in few.replace("waiver", "")
+    assert "SUPPRESSED (1)" in all_
+    assert "suppressed: test data" in all_
+
+
+def test_a_secret_in_another_tools_message_is_not_shown(tmp_path, capsys):
+    token = "ghp_" + "a1B2" * 9
+    result = {"ruleId": "R", "message": {"text": f"found {token}"}, "level": "error"}
+    run_ = {"tool": {"driver": {"name": "t"}}, "results": [result]}
+    (tmp_path / "t.sarif").write_text(json.dumps({"version": "2.1.0", "runs": [run_]}))
+
+    run(["gate", str(tmp_path / "t.sarif")])
+
+    shown = capsys.readouterr().out
+    assert "found" in shown
+    assert token not in shown
 
 
 def test_no_report_at_all_is_a_usage_error():
@@ -159,3 +220,39 @@ def test_the_verdict_goes_to_stdout_as_json_and_nothing_else(saved, capsys):
     assert (verdict["status"], verdict["exit_code"], verdict["run_id"]) == ("failed", 1, "r-1")
     assert (verdict["counts"]["high"], verdict["scanners"][0]["findings"]) == (1, 2)
     assert "failed: 1 finding at high or above" in told.err
+
+
+def test_a_log_named_twice_is_judged_once_and_told(saved, tmp_path, capsys):
+    log = saved("high", "high")
+    alias = tmp_path / "alias.sarif"
+    alias.symlink_to(log)
+
+    run(["gate", log, log, str(alias), "--json"])
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"]["high"] == 2
+    assert sum("judged once" in line for line in told["told"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["toolExecutionNotifications", "toolConfigurationNotifications"])
+@pytest.mark.parametrize(("level", "code"), [("error", 3), ("dreadful", 3), ("warning", 0)])
+def test_an_error_that_another_tool_notes_makes_its_log_incomplete(tmp_path, kind, level, code):
+    notice = {"level": level, "message": {"text": "rules could not be loaded"}}
+    invocation = {"executionSuccessful": True, kind: [notice]}
+    tool = {"driver": {"name": "other"}}
+    log = {"version": "2.1.0", "runs": [{"tool": tool, "results": [], "invocations": [invocation]}]}
+    path = tmp_path / "other.sarif"
+    path.write_text(json.dumps(log))
+
+    assert run(["gate", str(path)]) == code
+
+
+@pytest.mark.parametrize("suppression", [{}, {"kind": "external"}, {"kind": "strange"}])
+def test_a_tool_does_not_clear_its_own_findings(tmp_path, suppression):
+    result = {"ruleId": "R1", "message": {"text": "m"}, "level": "error"}
+    run_ = {"tool": {"driver": {"name": "other"}}, "results": [result]}
+    result["suppressions"] = [suppression]
+    path = tmp_path / "other.sarif"
+    path.write_text(json.dumps({"version": "2.1.0", "runs": [run_]}))
+
+    assert run(["gate", str(path)]) == 1

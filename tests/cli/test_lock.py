@@ -19,7 +19,7 @@ KNOWN = json.loads((Path(__file__).parent / "registry.json").read_text())
 
 class Registry:
     endpoint, version = "registry", "1"
-    isolation = Isolation(network=True, filesystem=True, summary="")
+    isolation = Isolation(network=True, limits=True, summary="")
 
     def __init__(self, settings):
         assert not settings.digests

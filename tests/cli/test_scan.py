@@ -80,7 +80,8 @@ def test_dry_run_shows_the_plan_and_leaves_nothing(tree):
     done = scanrun("all", tree, "--engine", "local", "--dry-run")
 
     assert done.returncode == 0
-    assert "+ bandit" in done.stderr
+    assert "+ bandit" in done.stdout
+    assert done.stderr == ""
     assert not (tree / ".scanrun").exists()
 
 
@@ -96,7 +97,7 @@ def test_dry_run_with_a_bad_configuration_is_2(tree):
 def test_exclude_takes_a_file_out_and_says_so(tree):
     done = scanrun("scan", "bandit", tree, "--engine", "local", "--exclude", "app.py", "-v")
 
-    assert "- bandit: not-applicable: no Python files" in done.stderr
+    assert "- bandit: does not apply: no Python files" in done.stderr
     assert "left out: app.py (exclude)" in done.stderr
 
 
@@ -197,3 +198,191 @@ def test_ctrl_c_ends_with_130_and_a_verdict(tree, tmp_path):
     assert process.wait(20) == 130
     assert json.loads((tree / ".scanrun/verdict.json").read_text())["status"] == "interrupted"
     process.stderr.close()
+
+
+@pytest.fixture
+def passed(tree):
+    """A tree whose last run passed."""
+    (tree / "app.py").write_text("first = 1\n")
+    done = scanrun("scan", "bandit", tree, "--engine", "local", "-q")
+    assert (done.returncode, said(tree)) == (0, "passed")
+    return tree
+
+
+def said(tree, folder=".scanrun"):
+    return json.loads((tree / folder / "verdict.json").read_text())["status"]
+
+
+def test_run_that_can_not_begin_leaves_no_old_passed_behind(passed):
+    (passed / "scanrun.toml").write_text("[scan\n")
+
+    done = scanrun("scan", "bandit", passed, "--engine", "local")
+
+    assert done.returncode == 2
+    assert said(passed) == "incomplete"
+    assert not (passed / ".scanrun" / "results.sarif").exists()
+
+
+@pytest.mark.parametrize("by", ["flag", "variable", "configuration"])
+def test_old_verdict_is_taken_back_wherever_the_folder_is_named(tree, tmp_path, by):
+    (tree / "app.py").write_text("first = 1\n")
+    flag = ("--output", tree / "mine") if by == "flag" else ()
+    environment = {"SCANRUN_OUTPUT": "mine"} if by == "variable" else {}
+    if by == "configuration":
+        (tree / "scanrun.toml").write_text('[output]\ndir = "mine"\n')
+    command = ("scan", "bandit", tree, "--engine", "local", *flag)
+    assert scanrun(*command, environment=environment).returncode == 0
+    (tree / "scanrun.lock").write_text("[")
+
+    assert scanrun(*command, environment=environment).returncode == 2
+    assert said(tree, "mine") == "incomplete"
+
+
+def test_dry_run_takes_nothing_back(passed):
+    scanrun("scan", "bandit", passed, "--engine", "local", "--dry-run")
+    (passed / "scanrun.toml").write_text("[scan\n")
+
+    assert scanrun("all", passed, "--dry-run").returncode == 2
+    assert said(passed) == "passed"
+    assert (passed / ".scanrun" / "results.sarif").exists()
+
+
+def test_ctrl_c_while_plugins_are_loaded_is_130_and_said(passed, tmp_path):
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("raise KeyboardInterrupt\n")
+
+    done = scanrun("all", passed, "--engine", "local", "--plugin", plugin)
+
+    assert (done.returncode, done.stderr.strip()) == (130, "interrupted")
+    assert said(passed) == "incomplete"
+
+
+def test_ctrl_c_while_scanrun_itself_is_loaded_shows_no_traceback():
+    code = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "scanrun.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from scanrun.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_image_that_no_scanner_of_the_run_looks_at_is_a_mistake(tree):
+    done = scanrun("scan", "bandit", tree, "--engine", "local", "--image", "alpine:3")
+
+    assert done.returncode == 2
+    assert "'alpine:3'" in done.stderr
+    assert "trivy-image" in done.stderr
+
+
+def test_image_asks_for_its_scanner_on_every_engine(tree, tmp_path):
+    (tree / "app.py").write_text("first = 1\n")
+    bare = {"PATH": "/usr/bin:/bin"}
+
+    done = scanrun("all", tree, "--engine", "local", "--image", "alpine:3", environment=bare)
+
+    assert done.returncode == 3
+    assert "trivy-image" in done.stdout
+
+
+def test_output_folder_of_somebody_else_is_refused_and_kept(tree):
+    (tree / "raw").mkdir()
+    (tree / "raw" / "data.csv").write_text("keep")
+
+    for folder in (".", "raw", ".."):
+        done = scanrun("scan", "bandit", ".", "--engine", "local", "--output", folder, cwd=tree)
+        assert done.returncode == 2
+        assert "--output" in done.stderr
+
+    assert (tree / "raw" / "data.csv").read_text() == "keep"
+
+
+@pytest.mark.parametrize("named", ["configuration", "variable", "flag"])
+def test_link_in_the_tree_leads_no_output_out_of_it(tree, tmp_path, named):
+    (tmp_path / "victim" / "proj").mkdir(parents=True)
+    (tree / "link").symlink_to(tmp_path / "victim")
+    if named == "configuration":
+        (tree / "scanrun.toml").write_text('[output]\ndir = "link/proj"\n')
+    environment = {"SCANRUN_OUTPUT": "link/proj"} if named == "variable" else {}
+    flag = ("--output", "link/proj") if named == "flag" else ()
+
+    command = ("scan", "bandit", ".", "--engine", "local", *flag)
+    done = scanrun(*command, environment=environment, cwd=tree)
+
+    assert done.returncode == 2
+    assert "is a link" in done.stderr
+    assert [*(tmp_path / "victim" / "proj").iterdir()] == []
+
+
+def test_lock_file_of_the_tree_is_told(tree):
+    digest = "sha256:" + "0" * 64
+    (tree / "scanrun.lock").write_text(f'version = 1\n[images]\n"a/b:1" = "{digest}"\n')
+
+    done = scanrun("scan", "bandit", tree, "--engine", "local", "--json")
+
+    told = json.loads(done.stdout)["told"]
+    assert "scanrun.lock of the scanned tree says which images 1 names mean" in told
+
+
+def test_an_empty_folder_is_incomplete_and_leaves_every_report(tmp_path):
+    tree, config = tmp_path / "tree", tmp_path / "own.toml"
+    tree.mkdir()
+    config.write_text('[report]\nformats = ["junit"]\n')
+
+    done = scanrun("all", tree, "--engine", "local", "--config", config)
+
+    assert done.returncode == 3
+    assert "no scanner ran, so nothing was checked: the tree has no files" in done.stdout
+    assert "no scanner ran" in (tree / ".scanrun/junit.xml").read_text()
+    assert json.loads((tree / ".scanrun/results.sarif").read_text())["runs"] == []
+
+
+def test_what_was_not_checked_is_in_the_verdict_even_when_quiet(tree):
+    done = scanrun("all", tree, "--engine", "local", "--quiet")
+
+    assert "trivy skipped: dependencies not checked" in done.stdout
+    verdict = json.loads((tree / ".scanrun/verdict.json").read_text())
+    assert "trivy skipped: dependencies not checked" in verdict["told"]
+    assert "trivy skipped: dependencies not checked" in verdict["reason"]
+
+
+def test_nothing_of_the_plan_is_shown_twice_where_both_streams_end_in_one_place(tree):
+    (tree / ".bandit").write_text("[bandit]\nskips = B602\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "scanrun", "scan", "bandit", tree, "--engine", "local"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.count("'.bandit'") == 1
+
+
+def test_an_unreachable_engine_is_told_once_with_what_to_try_once(tree):
+    done = scanrun("all", tree, environment={"DOCKER_HOST": "unix:///nonexistent/docker.sock"})
+
+    assert done.stderr.count("no container engine") == 1
+    assert done.stderr.count("--engine local") == 1
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (("--skip", "bandti"), "error: --skip: no scanner 'bandti'\n  try: did you mean 'bandit'?"),
+        (("--engine", "lokal"), "error: no engine 'lokal'\n  try: did you mean 'local'?"),
+    ],
+    ids=["skip", "engine"],
+)
+def test_a_misspelt_name_is_told_with_its_flag_and_the_nearest_one(tree, flag, said):
+    done = scanrun("all", tree, *flag)
+
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from scanrun.config import load_settings
 from scanrun.model import Applies, Category
@@ -27,6 +27,7 @@ class DeepOptions(BaseModel):
 
     depth: int = 3
     kinds: tuple[str, ...] = ()
+    source: str = Field(default="", json_schema_extra={"trust": True})
 
 
 @dataclass
@@ -113,6 +114,7 @@ def load(tmp_path):
             environment=environment or {},
             scanners=SCANNERS,
             trusted=trusted,
+            isolated={"docker"},
         )
 
     return load

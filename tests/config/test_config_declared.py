@@ -29,7 +29,7 @@ def test_a_mistake_in_a_declaration_names_the_nearest_key(load):
 
 
 def test_neither_image_nor_command_declares_nothing(load):
-    with pytest.raises(ConfigError, match="no scanner is called 'zzz'") as caught:
+    with pytest.raises(ConfigError, match="no scanner 'zzz'") as caught:
         load("[scanner.zzz]\nargs = []\n")
 
     assert "bandit" in caught.value.hint

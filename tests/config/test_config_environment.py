@@ -19,7 +19,7 @@ def test_every_variable_sets_a_key_that_exists():
         ("SCANRUN_OFFLINE", "maybe", "environment SCANRUN_OFFLINE: 'maybe' is neither"),
         ("SCANRUN_JOBS", "-1", "environment SCANRUN_JOBS: '-1' is no number"),
         ("SCANRUN_FAIL_ON", "hihg", "environment SCANRUN_FAIL_ON: gate.fail_on must be one of"),
-        ("SCANRUN_REQUIRED", "bandti", "SCANRUN_REQUIRED: no scanner is called 'bandti'"),
+        ("SCANRUN_REQUIRED", "bandti", "SCANRUN_REQUIRED: no scanner 'bandti'"),
     ],
 )
 def test_a_variable_that_can_not_be_used_is_an_error(load, name, text, message):
@@ -33,7 +33,7 @@ def test_a_misspelt_variable_is_answered_with_the_nearest_one(load):
     with pytest.raises(ConfigError) as caught:
         load(environment={"SCANRUN_FAILON": "low"})
 
-    assert caught.value.hint == "did you mean SCANRUN_FAIL_ON?"
+    assert caught.value.hint == "did you mean 'SCANRUN_FAIL_ON'?"
 
 
 def test_an_empty_variable_is_as_good_as_none(load):
@@ -55,7 +55,12 @@ def test_the_file_may_be_named_by_a_variable_and_a_flag_goes_before_it(load, tmp
     assert load(config=two, environment=environment).settings.gate.fail_on == "medium"
 
 
+def test_misspelt_variable_is_an_error_whatever_it_begins_with(load):
+    with pytest.raises(ConfigError, match="SCANRUN_REQUIRE_SCANNERS"):
+        load(environment={"SCANRUN_REQUIRE_SCANNERS": "bandit"})
+
+
 def test_other_variables_of_scanrun_are_left_alone(load):
-    environment = {"SCANRUN_CACHE_DIR": "/c", "SCANRUN_REQUIRE_ENGINE": "1", "_SCANRUN_X": ""}
+    environment = {"SCANRUN_CACHE_DIR": "/c", "_SCANRUN_X": ""}
 
     assert set(load(environment=environment).origin.values()) == {"default"}

@@ -7,13 +7,13 @@ from scanrun.model import Category, GatePolicy, Limit, Severity
 
 
 def test_every_documented_key_is_read(load, full):
-    settings = load(full).settings
+    settings = load(full, trusted=True).settings
 
     assert settings.scan.timeout == 5400
     assert (settings.scan.jobs, settings.scan.mirror) == (2, "localhost:5000/hub")
     deep = settings.scanner["deep"]
     assert (deep.args, deep.timeout, deep.memory) == (("--all",), 90, 2048)
-    assert deep.options == {"depth": 7, "kinds": ("a",)}
+    assert deep.options == {"depth": 7, "kinds": ("a",), "source": ""}
     assert deep.severity == {"B101": "low"}
     limit = Limit(3, Severity.HIGH, "deep", Category.SCA)
     assert settings.gate.policy() == GatePolicy(fail_on=None, limits=(limit,))
@@ -40,7 +40,7 @@ def test_flags_go_before_the_environment_and_the_environment_before_the_file(loa
     assert loaded.settings.gate.fail_on == "critical"
     assert loaded.settings.scan.pull == "always"
     assert loaded.settings.scan.engine == "docker"
-    assert loaded.origin["gate.fail_on"] == "flag"
+    assert loaded.origin["gate.fail_on"] == "flag --fail-on"
     assert loaded.origin["scan.pull"] == "environment SCANRUN_PULL"
     assert loaded.origin["scan.engine"] == "file scanrun.toml"
     assert loaded.origin["scan.jobs"] == "default"
@@ -62,7 +62,7 @@ def test_exclude_and_skip_are_added_to_and_other_lists_replaced(load):
     assert loaded.settings.scan.exclude == ("a", "c", "d", "b")
     assert loaded.settings.scan.skip == ("trivy", "deep")
     assert loaded.settings.scan.required == ("bandit",)
-    by = "flag and environment SCANRUN_EXCLUDE and file scanrun.toml"
+    by = "flag --exclude and environment SCANRUN_EXCLUDE and file scanrun.toml"
     assert loaded.origin["scan.exclude"] == by
 
 
@@ -83,8 +83,8 @@ def test_a_flag_does_not_hide_a_mistake_in_the_file(load):
         ("scanner.bandit = 1", "scanner.bandit is no table", ""),
         ("waiver = 1", "toml:1: waiver must be a list, not 1", ""),
         ("[scan]\nrequired = 'bandit'", "toml:2: scan.required must be a list", ""),
-        ("[scan]\nrequired = ['bandti']", "toml:2: no scanner is called 'bandti'", "'bandit'"),
-        ("[scan]\nskip = ['bandti']", "toml:2: no scanner is called 'bandti'", "'bandit'"),
+        ("[scan]\nrequired = ['bandti']", "toml:2: no scanner 'bandti'", "'bandit'"),
+        ("[scan]\nskip = ['bandti']", "toml:2: no scanner 'bandti'", "'bandit'"),
         ("[scan]\nskip = ['deep']\nrequired = ['deep']", "both required and to be skipped", ""),
         ("[scan]\noffline = 'no'", "toml:2: scan.offline must be true or false, not 'no'", ""),
         ("[scan]\njobs = 0", "toml:2: scan.jobs must be at least 1, not 0", ""),
@@ -97,7 +97,7 @@ def test_a_flag_does_not_hide_a_mistake_in_the_file(load):
         ("[scan]\ntimeout = true", "a duration is a number of seconds", ""),
         ("[scan]\nmirror = 'https://hub'", "'https://hub' is no reference", ""),
         ("[scan]\nexclude = ['']", "scan.exclude[0]: it must not be empty", ""),
-        ("[scanner.trivvy]\nargs = []", "toml:1: no scanner is called 'trivvy'", "'trivy'"),
+        ("[scanner.trivvy]\nargs = []", "toml:1: no scanner 'trivvy'", "'trivy'"),
         ("[scanner.trivy]\nagrs = []", "toml:2: unknown key 'agrs' in scanner.trivy", "'args'"),
         ("[scanner.deep]\ndetph = 1", "toml:2: unknown key 'detph' in scanner.deep", "'depth'"),
         ("[scanner.deep]\ndepth = 'x'", "toml:2: scanner.deep.depth", ""),
@@ -116,7 +116,7 @@ def test_a_flag_does_not_hide_a_mistake_in_the_file(load):
             "toml:5: unknown key 'scaner' in gate.limits[1]",
             "'scanner'",
         ),
-        ("[gate]\nlimits = [{maximum = 1, scanner = 'dep'}]", "no scanner is called 'dep'", "deep"),
+        ("[gate]\nlimits = [{maximum = 1, scanner = 'dep'}]", "no scanner 'dep'", "deep"),
         ("[evidence]\nmax_age = 'x'", "toml:2: evidence.max_age: 'x' is no duration", ""),
         ("[output]\ndir = '.'", "must be a folder of its own", ""),
         ("[output]\ndir = 'a/..'", "must be a folder of its own", ""),

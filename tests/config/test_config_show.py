@@ -18,7 +18,7 @@ def test_every_value_tells_what_set_it(load):
     shown = as_toml(load('[gate]\nfail_on = "low"\n', flags={"scan.jobs": 2}))
 
     assert 'fail_on = "low"  # file scanrun.toml' in shown
-    assert "jobs = 2  # flag" in shown
+    assert "jobs = 2  # flag --jobs" in shown
     assert 'engine = "auto"  # default' in shown
     assert "# timeout is not set  # default" in shown
 

@@ -1,6 +1,8 @@
 import pytest
 
+from scanrun.config import load_settings
 from scanrun.errors import ConfigError, ExitCode
+from scanrun_plugins.scanners.trivy.tree import Trivy
 
 DANGERS = [
     ('[scanner.mine]\ncommand = "mine"\n', "scanner.mine.command"),
@@ -8,6 +10,8 @@ DANGERS = [
     ('[scanner.bandit]\nargs = ["--x"]\nengine = "local"\n', "scanner.bandit.args"),
     ('[output]\ndir = "../elsewhere"\n', "output.dir"),
     ('[output]\ndir = "/elsewhere"\n', "output.dir"),
+    ('[scan]\nmirror = "evil.example"\n', "scan.mirror"),
+    ('[scanner.deep]\nsource = "evil.example/db"\n', "scanner.deep.source"),
 ]
 
 
@@ -58,16 +62,18 @@ def test_a_flag_may_write_anywhere(load):
         ('[gate]\nfail_on = "critical"', "lets high findings pass"),
         ('[policy]\ninline_ignores = "allow"', "lets comments in the source suppress"),
         ('[evidence]\nmax_age = "30d"', "lets databases be older than usual"),
+        ('[evidence.lower]\ntrivy = ["age", "signs"]', "asks less evidence of trivy (age, signs)"),
         ('[scan]\nskip = ["trivy"]', "skips trivy"),
         ('[scan]\nexclude = ["src/"]', "leaves files out ('src/')"),
         ('[scan]\nengine = "local"', "runs scanners without a container"),
-        ('[scan]\nmirror = "evil.example"', "takes images from another registry"),
         ('[output]\nraw = "always"', "keeps raw reports, which may hold secrets"),
         ('[output]\ndir = "src"', "names a folder that is not scanned"),
         ('[scanner.trivy]\nimage = "evil.example/trivy:1"', "replaces the image of trivy"),
         ('[scanner.trivy]\nengine = "local"', "runs trivy without a container"),
         ('[scanner.trivy.severity]\nX = "info"', "sets severities of trivy (X info)"),
         ('[scanner.m]\nimage = "a/b:1"\nnetwork = true', "gives m a network"),
+        ('[scanner.deep]\nkinds = ["a"]', "sets kinds of deep (('a',))"),
+        ("[scanner.deep]\ndepth = 0", "sets depth of deep (0)"),
         ('[[waiver]]\nid = "X"\nreason = "r"', "waives findings (1 [[waiver]] entry)"),
     ],
 )
@@ -79,7 +85,12 @@ def test_what_a_tree_weakens_is_told(load, text, told):
 
 @pytest.mark.parametrize(
     "text",
-    ['[gate]\nfail_on = "low"', '[evidence]\nmax_age = "1d"', '[scan]\nrequired = ["trivy"]'],
+    [
+        "[scanner.deep]\ndepth = 3\nkinds = []",
+        '[gate]\nfail_on = "low"',
+        '[evidence]\nmax_age = "1d"',
+        '[scan]\nrequired = ["trivy"]',
+    ],
 )
 def test_what_a_tree_tightens_is_not_told(load, text):
     assert load(text).told == ()
@@ -97,3 +108,27 @@ def test_what_is_trusted_is_still_told(load):
     loaded = load('[scanner.mine]\ncommand = "mine"\n', trusted=True)
 
     assert loaded.told == ("scanrun.toml of the scanned tree lets mine run a program on this host",)
+
+
+def test_where_data_comes_from_is_told_when_it_is_trusted(load):
+    text = '[scan]\nmirror = "hub.example"\n[scanner.deep]\nsource = "hub.example/db"\n'
+
+    assert load(text, trusted=True).told == (
+        "scanrun.toml of the scanned tree takes images from another registry (hub.example)",
+        "scanrun.toml of the scanned tree sets source of deep ('hub.example/db')",
+    )
+
+
+@pytest.mark.parametrize("key", ["db_repository", "java_db_repository"])
+def test_a_tree_can_not_name_the_repository_of_trivys_databases(tmp_path, key):
+    (tmp_path / "scanrun.toml").write_text(f'[scanner.trivy]\n{key} = "evil.example/db:2"\n')
+
+    with pytest.raises(ConfigError, match=rf"scanner\.trivy\.{key} "):
+        load_settings(
+            tmp_path,
+            config=None,
+            flags={},
+            environment={},
+            scanners={"trivy": Trivy()},
+            trusted=False,
+        )

@@ -30,6 +30,15 @@ def score(value):
         ({"level": "catastrophic"}, {}, "unknown"),
         ({"kind": "pass", "level": "none"}, score("9.9"), "info"),
         ({"kind": "no such kind", "level": "error"}, {}, "high"),
+        ({"rank": 0, "level": "error"}, {}, "high"),
+        ({"rank": 0}, {"defaultConfiguration": {"level": "error"}}, "high"),
+        ({"rank": 20}, {}, "low"),
+        ({"kind": "review", "level": "error"}, {}, "high"),
+        ({"kind": "open", "level": "note"}, {}, "low"),
+        ({"kind": "open", "level": "none"}, {"defaultConfiguration": {"level": "error"}}, "high"),
+        ({"kind": "review", "level": "none"}, {}, "unknown"),
+        ({"kind": "review", "level": "none"}, score("9.1"), "critical"),
+        ({"kind": "informational", "level": "error"}, {}, "info"),
     ],
 )
 def test_severity_is_the_first_thing_said_and_nonsense_is_unknown(result, rule, severity):

@@ -312,7 +312,7 @@ def test_a_doubtful_suppression_suppresses_nothing(sarif_file):
     (result,) = results(sarif_file(finding(suppressions=given)))
 
     assert result["suppressions"] == [
-        {"kind": "external", "status": "underReview", "justification": "because"}
+        {"kind": "inSource", "status": "underReview", "justification": "because"}
     ]
 
 

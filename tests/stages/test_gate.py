@@ -103,6 +103,32 @@ def test_a_tree_that_nothing_checked_is_not_clean(results):
     assert "nothing was checked" in found.reason
 
 
+def test_nothing_to_do_is_explained():
+    found = verdict(idle="the tree has no files")
+
+    assert found.reason == (
+        "incomplete: no scanner ran, so nothing was checked: the tree has no files"
+    )
+
+
+def test_a_tree_that_could_not_be_read_is_incomplete_and_the_places_are_named():
+    places = [f"'d{number}/' (unreadable)" for number in range(7)]
+
+    found = verdict(scan(), unread=places)
+
+    assert (found.status, found.exit_code) == (Outcome.INCOMPLETE, 3)
+    assert found.reason.startswith("incomplete: not read: 'd0/' (unreadable), ")
+    assert found.reason.endswith("'d4/' (unreadable) and 2 more")
+    assert found.conditions[-1].name == "the tree could be read"
+
+
+def test_findings_win_over_a_tree_that_could_not_be_read():
+    found = verdict(scan(counts={"high": 1}), unread=["'d/' (unreadable)"])
+
+    assert found.exit_code == 1
+    assert "not read: 'd/' (unreadable)" in found.reason
+
+
 def test_an_interrupted_run_is_neither_passed_nor_failed():
     found = verdict(scan(counts={"high": 1}), interrupted=True)
 

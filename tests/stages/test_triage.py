@@ -151,6 +151,41 @@ def test_an_ignore_in_the_source_is_kept_and_counts_unless_the_policy_allows_it(
     assert suppressed(allowed)
 
 
+def test_a_suppression_of_the_tools_own_follows_the_policy_too():
+    item = finding(suppressions=[{"kind": "external", "justification": "its own list"}])
+    strict, lax = triage(), triage(inline="allow")
+
+    assert not suppressed(strict.apply(item, "bandit"))
+    assert suppressed(lax.apply(item, "bandit"))
+    assert strict.told() == ("1 finding suppressed by the tool itself; it counts all the same",)
+    assert "which is obeyed" in lax.told()[0]
+
+
+@pytest.mark.parametrize("kind", [{}, {"kind": "strange"}])
+def test_a_suppression_of_no_known_kind_counts_as_one_in_the_source(kind):
+    stage = triage()
+
+    done = stage.apply(finding(suppressions=[{**kind, "status": "accepted"}]), "bandit")
+
+    assert not suppressed(done)
+    assert "carries an ignore comment" in stage.told()[0]
+
+
+def test_a_tools_own_doubt_stays_where_the_policy_allows_ignores():
+    doubt = {"kind": "external", "status": "underReview"}
+
+    assert not suppressed(triage(inline="allow").apply(finding(suppressions=[doubt]), "bandit"))
+
+
+def test_a_severity_of_a_rule_that_matched_nothing_is_told():
+    stage = triage(severity={"B101": "low", "nosuchrule": "info"})
+    stage.apply(finding(), "bandit")
+
+    assert stage.told() == (
+        "severity of 'nosuchrule' in [scanner.bandit] matched nothing in this run",
+    )
+
+
 def test_a_log_judged_under_the_other_policy_follows_that_policy():
     item = finding(suppressions=[IN_SOURCE])
 

@@ -14,9 +14,10 @@ from xml.sax.saxutils import escape, quoteattr
 from scanrun.api import Finding, Reporter, ScanResult, Severity, Status, Verdict, hookimpl
 
 _NO_XML = re.compile(
-    r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
+    r"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
-"""Characters that no XML 1.0 document may hold, not even escaped."""
+"""What no XML 1.0 document may hold, not even escaped; and what turns a line around."""
 _SUMMARY = 200
 _BLOCK = 1 << 20
 

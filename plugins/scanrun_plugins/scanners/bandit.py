@@ -3,7 +3,7 @@
 https://bandit.readthedocs.io
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ from scanrun.api import (
     Canary,
     Category,
     Driver,
+    Ignore,
+    Influence,
     Input,
     Notification,
     Outputs,
@@ -28,6 +30,7 @@ from scanrun.api import (
     result,
     rule,
 )
+from scanrun_plugins.scanners.python_files import not_read
 
 IMAGE = "ghcr.io/pycqa/bandit/bandit:1.9.4"
 REPORT = "/out/bandit.json"
@@ -36,6 +39,9 @@ PYTHON = ("*.py", "*.pyw")
 
 _TELLING = frozenset({"B105", "B106", "B107"})
 """Rules whose message quotes the password."""
+_WORD = r"(?:B\d+|\w+_\w+)"
+_NOSEC = rf"(?i)#\s*nosec:?\s*(?P<rules>{_WORD}(?:[,\s]+{_WORD})*|\w+(?=\s*(?:#|$)))?(?P<reason>.*)"
+"""A word alone is the name of a test, as far as we can know; several are a reason."""
 _PRECISION = {"HIGH": "high", "MEDIUM": "medium", "LOW": "low"}
 
 
@@ -83,6 +89,16 @@ class Bandit:
         Sign(r"Exception occurred when executing tests against", "a file was not scanned"),
     )
 
+    tells: Mapping[str, Influence] = {
+        ".bandit": Influence(effect="switches tests off", left_out=False),
+        "pyproject.toml": Influence(
+            effect="has settings of bandit",
+            left_out=False,
+            holding=r"^\s*\[\s*tool\s*\.\s*bandit\b",
+        ),
+    }
+    ignores = (Ignore(_NOSEC),)
+
     def applies(self, target: Target) -> Applies:
         """Apply to Python files."""
         return Applies.to(target.match(*PYTHON), "Python file")
@@ -118,6 +134,7 @@ class Bandit:
     def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
         """Yield what it found, and each file that it could not scan as an error."""
         report = read_json(outputs[REPORT], _Report)
+        yield from not_read(outputs.snapshot, PYTHON)
         for error in sorted(report.errors, key=lambda each: each.filename):
             path = _path(error.filename)
             yield Notification(f"{path}: {error.reason}", level="error", path=path)
@@ -163,6 +180,7 @@ def _result(issue: _Issue) -> Result:
         line=max(1, issue.line_number),
         column=issue.col_offset + 1 if issue.col_offset >= 0 else None,
         end_column=end_column,
+        context=None if one_line else (min(issue.line_range), max(issue.line_range)),
         properties={"confidence": issue.issue_confidence.lower()},
     )
 

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ from scanrun.api import (
     Category,
     ConversionError,
     Driver,
+    Influence,
     Notification,
     Outputs,
     Result,
@@ -48,12 +49,18 @@ _CREDENTIALS = 798
 _CHECKSUM_FILES = ("*-lock.*", "*.lock", "go.sum", "npm-shrinkwrap.json")
 """Full of checksums, which look as random as secrets do."""
 _GUESSED = ("Base64 High Entropy String", "Hex High Entropy String")
-_PASSED_OVER = frozenset(
-    {".css", ".iml", ".ipr", ".iws", ".lock", ".map", ".prefs", ".sum", ".svg"}
+_SUFFIXES = (
+    "7z bin bmp bz2 class css dmg doc eot exe gif gz ico iml ipr iws jar jpeg jpg lock map mo pdf"
+    " png prefs psd rar realm s7z sum svg tar tif tiff ttf webp woff xls xlsx zip"
 )
-"""Text all the same, and never searched: nothing switches that off."""
+_PASSED_OVER = frozenset(f".{each}" for each in _SUFFIXES.split(" "))
+"""Suffixes of files that are never searched, text or not: nothing switches that off."""
+_CONFIGURATIONS = frozenset({"pyproject.toml", "scanrun.toml"})
+_FINGERPRINT = re.compile(rb"""\s*fingerprint\s*=\s*["'][0-9a-f]{32}["']\s*(?:#.*)?""")
+"""A whole line of a waiver."""
 _NAMED = 5
 _HEAD = 8192
+_SMALL = 1 << 20
 
 
 class _Secret(msgspec.Struct):
@@ -91,6 +98,10 @@ class DetectSecrets:
     embedded = True
     signs = (Sign(r"Traceback \(most recent call last\)|No plugins to scan with", "it failed"),)
 
+    tells: Mapping[str, Influence] = {
+        ".secrets.baseline": Influence(effect="lists secrets to pass over", left_out=False)
+    }
+
     def applies(self, target: Target) -> Applies:
         """Apply to any file."""
         return Applies.to(target.files)
@@ -125,7 +136,8 @@ class DetectSecrets:
                 if kind not in known:
                     known.add(kind)
                     yield _rule(kind)
-                yield _result(path, line, kind, numbers[kind], allowed=allowed)
+                harmless = _why_harmless(outputs.snapshot, path, line, kind)
+                yield _result(path, line, kind, numbers[kind], harmless, allowed=allowed)
 
 
 def _step(name: str, report: str, shut: tuple[str, ...], target: Target) -> Step:
@@ -175,7 +187,10 @@ def _rule(kind: str) -> Rule:
         _id(kind),
         short=kind,
         full=f"A {kind} lies in the tree.",
-        help_text="Revoke the secret, then take it out of the tree and of its history.",
+        help_text=(
+            "Revoke the secret, then take it out of the tree and of its history."
+            " Of a secret that stands in a file several times, only the first place is named."
+        ),
         severity=Severity.HIGH,
         category=Category.SECRET,
         cwe=(cwe,),
@@ -183,17 +198,45 @@ def _rule(kind: str) -> Rule:
     )
 
 
-def _result(path: str, line: int, kind: str, number: int, *, allowed: bool) -> Result:
-    checksum = kind in _GUESSED and _holds_checksums(path)
+def _result(
+    path: str, line: int, kind: str, number: int, harmless: str, *, allowed: bool
+) -> Result:
     return result(
         _id(kind),
-        f"{kind} in a file of checksums" if checksum else f"{kind} in the clear",
+        f"{kind} {harmless or 'in the clear'}",
         path=path,
-        severity=Severity.INFO if checksum else Severity.HIGH,
+        severity=Severity.INFO if harmless else Severity.HIGH,
         line=max(1, line),
         identity={"secretOrdinal/v1": f"{_id(kind)}:{number}"},
         suppressed="allowlisted by a comment" if allowed else None,
     )
+
+
+def _why_harmless(snapshot: Snapshot, path: str, line: int, kind: str) -> str:
+    """Return why a guess is none, where the place tells.
+
+    A waiver by fingerprint looks as random as a secret: without this it would make a finding of
+    its own, to be waived by its fingerprint.
+    """
+    if kind not in _GUESSED:
+        return ""
+    if _holds_checksums(path):
+        return "in a file of checksums"
+    name = path.rpartition("/")[2]
+    if name in _CONFIGURATIONS and _FINGERPRINT.fullmatch(_line(snapshot.root / path, line)):
+        return "in a waiver: a finding's fingerprint"
+    return ""
+
+
+def _line(path: Path, number: int) -> bytes:
+    """Return one line of a small file; nothing where it can't be had."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            lines = stream.read(_SMALL).splitlines()
+    except OSError:
+        return b""
+    return lines[number - 1] if 0 < number <= len(lines) else b""
 
 
 def _id(kind: str) -> str:
@@ -209,8 +252,9 @@ def _not_searched(snapshot: Snapshot) -> Iterator[Notification]:
     """Say what it passes over without a word: it only reads UTF-8, and not all of it."""
     found: dict[str, list[str]] = {}
     for file in snapshot.files:
-        passed = PurePosixPath(file.name).suffix.lower() in _PASSED_OVER
-        kind = "passed over" if passed else _kind(snapshot.root / file.path)
+        kind = _kind(snapshot.root / file.path)
+        if kind != "binary" and PurePosixPath(file.name).suffix.lower() in _PASSED_OVER:
+            kind = "passed over"
         found.setdefault(kind, []).append(file.path)
     if binaries := found.get("binary"):
         yield Notification(f"not searched: {len(binaries)} binary files", level="note")

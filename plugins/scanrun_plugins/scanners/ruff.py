@@ -14,9 +14,12 @@ from scanrun.api import (
     Category,
     ConversionError,
     Driver,
+    Ignore,
+    Influence,
     Input,
     Notification,
     Outputs,
+    Reach,
     Result,
     Rule,
     Scanner,
@@ -29,13 +32,18 @@ from scanrun.api import (
     result,
     rule,
 )
+from scanrun_plugins.scanners.python_files import not_read
 
 IMAGE = "ghcr.io/astral-sh/ruff:0.17.6"
 REPORT = "/out/ruff.json"
 PYTHON = ("*.py", "*.pyi", "*.pyw", "*.ipynb")
 SOURCE = "/src/"
 
+_FAILED = re.compile(r"^warning: Failed to lint (.+?): [^:\n]*$", re.MULTILINE)
 _CHECKED = re.compile(rf"\] Checking: {SOURCE}(.+?)\s*$", re.MULTILINE)
+_EFFECT = "has settings of ruff"
+_CODES = r"(?:\s*:\s*(?P<rules>[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*))?\b(?P<reason>.*)"
+_WHOLE_FILE = rf"(?i)^\s*#\s*(?:ruff|flake8)\s*:\s*noqa{_CODES}"
 _HARMLESS = "seems safe"
 """In the message of a rule whose Bandit twin then says low."""
 
@@ -146,6 +154,16 @@ class Ruff:
         Sign(r"^error: .*|panicked at .*", "Ruff failed on a file"),
     )
 
+    tells: Mapping[str, Influence] = {
+        "ruff.toml": Influence(effect=_EFFECT, left_out=False),
+        ".ruff.toml": Influence(effect=_EFFECT, left_out=False),
+        "pyproject.toml": Influence(
+            effect=_EFFECT, left_out=False, holding=r"^\s*\[\s*tool\s*\.\s*ruff\b"
+        ),
+    }
+    variables = ("RUFF_*",)
+    ignores = (Ignore(rf"(?i)#\s*noqa{_CODES}"), Ignore(_WHOLE_FILE, Reach.FILE))
+
     def applies(self, target: Target) -> Applies:
         """Apply to Python files and notebooks."""
         return Applies.to(target.match(*PYTHON), "Python file")
@@ -179,10 +197,12 @@ class Ruff:
         if outputs.log is None:
             return frozenset()
         text = outputs.log.read_text(encoding="utf-8", errors="surrogateescape")
-        return frozenset(_CHECKED.findall(text))
+        # it is also said to check what it then fails on
+        return frozenset(_CHECKED.findall(text)) - frozenset(_FAILED.findall(text))
 
     def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
         """Yield what it found; a file that it could not parse is an error, not a finding."""
+        yield from not_read(outputs.snapshot, PYTHON)
         known: set[str] = set()
         broken: set[str] = set()
         for issue in sorted(read_json(outputs[REPORT], list[_Issue]), key=_order):

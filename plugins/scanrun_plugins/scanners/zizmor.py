@@ -4,7 +4,7 @@ https://docs.zizmor.sh
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -14,6 +14,8 @@ from scanrun.api import (
     Category,
     ConversionError,
     Driver,
+    Ignore,
+    Influence,
     Input,
     Notification,
     Outputs,
@@ -120,6 +122,13 @@ class Zizmor:
         Sign(r"failed to (?:parse|validate|load) .*", "a workflow or action can't be read"),
         Sign(r"^\s*ERROR\b|\bpanicked at\b", "an audit failed"),
     )
+
+    tells: Mapping[str, Influence] = {
+        name: Influence(effect="switches audits off", left_out=False)
+        for name in ("zizmor.yml", "zizmor.yaml")
+    }
+    variables = ("ZIZMOR_*",)
+    ignores = (Ignore(r"#\s*zizmor:\s*ignore\[(?P<rules>[^\]]*)\](?P<reason>.*)"),)
 
     def applies(self, target: Target) -> Applies:
         """Apply to workflows and actions."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "scan": ("scan", "Run the named scanners, and gate on what they find."),
     "gate": ("gate", "Judge saved SARIF logs again, without scanning."),
     "convert": ("convert", "Turn a scanner's report into SARIF."),
+    "merge": ("merge", "Put several SARIF logs into one."),
     "emit": ("emit", "Print the file with which a CI system calls scanrun."),
     "init": ("init", "Write a commented scanrun.toml that fits this tree."),
     "doctor": ("doctor", "Check engine, images, databases and configuration."),
@@ -58,12 +59,11 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command when there is none of that name."""
-        from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
+        from scanrun.nearest import nearest  # noqa: PLC0415 - only on a mistake
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise click.UsageError(f"No such command '{args[0]}'.{hint}", ctx)
+            hint = nearest(args[0], COMMANDS)
+            raise click.UsageError(f"no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -82,6 +82,10 @@ def run(args: Sequence[str]) -> int:
         code = cli.main(args=list(args), prog_name="scanrun", standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is no verdict
         return _exit_code(error)
+    except SystemExit as error:
+        # a command returns its code, so this is a plugin's: `sys.exit(0)` must not read as passed
+        click.echo(f"scanrun: a plugin exited ({error.code!r}), which is a bug of it", err=True)
+        return ExitCode.BUG
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
@@ -91,6 +95,7 @@ def run(args: Sequence[str]) -> int:
 def _exit_code(error: Exception) -> ExitCode:
     """Show what went wrong, and return what the shell is told."""
     if isinstance(error, click.exceptions.Abort):
+        click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     if isinstance(error, click.ClickException):
         error.show()
@@ -110,9 +115,10 @@ def _exit_code(error: Exception) -> ExitCode:
 
 
 def show_error(error: ScanrunError) -> None:
-    """Print what broke, and what to try. Names of files may hold escape sequences."""
-    from scanrun.sarif.mask import clean_text  # noqa: PLC0415 - only on an error
+    """Print what broke, and what to try. Names of files may hold escapes, addresses passwords."""
+    from scanrun.sarif.mask import Masker, clean_text  # noqa: PLC0415 - only on an error
 
-    click.echo(f"error: {clean_text(str(error), _LONGEST)}", err=True)
+    mask = Masker().text
+    click.echo(f"error: {mask(clean_text(str(error), _LONGEST))}", err=True)
     if error.hint:
-        click.echo(f"  try: {clean_text(error.hint, _LONGEST)}", err=True)
+        click.echo(f"  try: {mask(clean_text(error.hint, _LONGEST))}", err=True)

@@ -14,21 +14,18 @@ import click
 
 from scanrun.cache import Cache, Held
 from scanrun.cache_copy import restore, save
-from scanrun.cli.scan import new_run_id
-from scanrun.cli.session import CommandContext, gather
+from scanrun.cli.session import CommandContext, gather, must_exist
 from scanrun.config.models import ScannerSettings
 from scanrun.contracts import HasDatabases, KeepsThings, Scanner
-from scanrun.engines import Engines, lock_folder
+from scanrun.engines import Engines, engine_settings
 from scanrun.errors import CacheError, EngineError, ExitCode, UsageError
-from scanrun.lockfile import read_lock
 from scanrun.model import Database, Snapshot, Step, Target
-from scanrun.pipeline import engine_settings
-from scanrun.request import Request
+from scanrun.nearest import nearest
+from scanrun.quantity import size, span
 from scanrun.sarif.mask import Masker, clean_text
 from scanrun.scratch import scratch_folder
 from scanrun.stages.plan import configured
-
-_TAIL = 2000
+from scanrun.stages.update import fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +70,10 @@ def update(
     cache, wanted = _cache(), _named(_wanted(here), names)
     with _engines(here) as engines:
         for each in wanted.values():
-            fetch = _fetcher(engines, each)
+            run_update = _fetcher(cache, engines, each, Masker(here.request().secrets))
             if force or cache.due(each.database, datetime.now(UTC)):
-                held = cache.update(each.database, fetch, force=force)
+                limit = each.step.timeout_s
+                held = cache.update(each.database, run_update, force=force, limit=limit)
                 click.echo(f"updated {_line(each.database, held)}")
             else:
                 click.echo(f"{each.database.name} is fresh")
@@ -88,7 +86,10 @@ def update(
 def status(config: Path | None, as_json: bool) -> int:  # noqa: FBT001 - click's flag
     """Show each database: age, size, format, and when a newer one is due."""
     cache = _cache()
-    rows = [_row(cache, each.database) for each in _wanted(gather(Path(), config=config)).values()]
+    rows = [
+        _row(cache, each.database)
+        for each in _wanted(gather(Path(), config=config, trusted=True)).values()
+    ]
     if as_json:
         click.echo(json.dumps({"folder": str(cache.root), "databases": rows}, indent=2))
         return ExitCode.PASSED
@@ -106,18 +107,21 @@ def status(config: Path | None, as_json: bool) -> int:  # noqa: FBT001 - click's
 @_config
 def save_command(directory: Path, config: Path | None) -> int:
     """Copy the databases to DIRECTORY, for a machine without a network."""
-    databases = _databases(gather(Path(), config=config))
+    databases = _databases(gather(Path(), config=config, trusted=True))
     for name in save(_cache(), databases, directory):
         click.echo(f"saved {name}")
     return ExitCode.PASSED
 
 
 @command.command(name="restore")
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @_config
 def restore_command(directory: Path, config: Path | None) -> int:
     """Take the databases in DIRECTORY, which `cache save` has written."""
-    databases = {each.name: each for each in _databases(gather(Path(), config=config))}
+    must_exist(directory, hint="name the folder that `cache save` has written")
+    databases = {
+        each.name: each for each in _databases(gather(Path(), config=config, trusted=True))
+    }
     for name, held in restore(_cache(), databases.values(), directory).items():
         click.echo(f"restored {_line(databases[name], held)}")
     return ExitCode.PASSED
@@ -127,7 +131,7 @@ def restore_command(directory: Path, config: Path | None) -> int:
 @_config
 def clear(config: Path | None) -> int:
     """Remove all databases, and what engines keep of them between runs."""
-    here = gather(Path(), config=config)
+    here = gather(Path(), config=config, trusted=True)
     removed = [f"removed {name}" for name in _cache().clear()]
     with _engines(here, begin=False) as engines:
         for name in here.plugins.engines:
@@ -173,19 +177,13 @@ def _databases(here: CommandContext) -> list[Database]:
 def _named(wanted: Mapping[str, Wanted], names: tuple[str, ...]) -> Mapping[str, Wanted]:
     for name in names:
         if name not in wanted:
-            raise UsageError(f"no database {name!r}", hint=f"one of: {', '.join(wanted)}")
+            raise UsageError(f"no database {name!r}", hint=nearest(name, wanted))
     return {name: wanted[name] for name in names or wanted}
 
 
 @contextmanager
 def _engines(here: CommandContext, *, begin: bool = True) -> Iterator[Engines]:
-    request = Request(
-        run_id=new_run_id(),
-        path=here.path,
-        loaded=here.loaded,
-        lock=read_lock(lock_folder(here.path, here.loaded.file)),
-        environment=dict(os.environ),
-    )
+    request = here.request()
     choice, known = here.loaded.settings.scan.engine, here.plugins.engines
     with scratch_folder(request.run_id) as scratch, ExitStack() as stack:
         settings = engine_settings(request, scratch)
@@ -195,30 +193,35 @@ def _engines(here: CommandContext, *, begin: bool = True) -> Iterator[Engines]:
         yield engines
 
 
-def _fetcher(engines: Engines, wanted: Wanted) -> Callable[[Path], Path]:
-    """Return what runs the update step, once its turn has come."""
+def _fetcher(
+    cache: Cache, engines: Engines, wanted: Wanted, masker: Masker
+) -> Callable[[Path], Path]:
+    """Return what runs the update step, once its turn has come. Its log is kept in the cache."""
+    kept = cache.root / f"{wanted.database.name}.log"
 
-    def fetch(folder: Path) -> Path:
+    def run_update(folder: Path) -> Path:
         click.echo(f"fetching {wanted.database.title} …", err=True)
         engine, located = engines.place(wanted.step, wanted.engine)
         if located.problem:
             raise CacheError(located.problem, hint=located.hint)
-        session, cancel = engines.session(engine), threading.Event()
-        session.prepare(wanted.step, cancel)
-        outcome = session.run(
-            wanted.step, name=wanted.scanner, caches={}, folder=folder, cancel=cancel
-        )
-        if outcome.exit_code not in wanted.step.ok_exit_codes:
-            tail = outcome.log.read_bytes()[-_TAIL:].decode(errors="replace")
-            last = Masker().text(tail.strip().rpartition("\n")[2])
-            raise CacheError(
-                f"the update of {wanted.database.title} ended with exit code"
-                f" {outcome.exit_code}: {clean_text(last, 300)}",
-                hint="behind a firewall, name a mirror or use `scanrun cache restore`",
+        log = engines.settings.scratch / kept.name
+        try:
+            return fetch(
+                engines.session(engine),
+                wanted.database,
+                wanted.step,
+                name=wanted.scanner,
+                folder=folder,
+                cancel=threading.Event(),
+                log=log,
+                kept=str(kept),
+                masker=masker,
             )
-        return outcome.outputs[wanted.step.outputs[0]]
+        finally:
+            if log.exists():
+                masker.file(log, kept)
 
-    return fetch
+    return run_update
 
 
 def _row(cache: Cache, database: Database) -> dict[str, Any]:
@@ -247,8 +250,8 @@ def _columns(row: Mapping[str, Any]) -> Iterator[tuple[object, int]]:
     yield row["name"], 18
     yield row["state"], 8
     if "age_s" in row:
-        yield f"{_age(timedelta(seconds=row['age_s']))} old", 12
-        yield _size(row["size"]), 11
+        yield f"{span(timedelta(seconds=row['age_s']))} old", 12
+        yield size(row["size"]), 11
         yield row["version"], 9
         yield f"next update {row['next_update']}", 1
     elif "problem" in row:
@@ -256,16 +259,5 @@ def _columns(row: Mapping[str, Any]) -> Iterator[tuple[object, int]]:
 
 
 def _line(database: Database, held: Held) -> str:
-    age = _age(datetime.now(UTC) - held.edition.updated)
-    return f"{database.name}: {age} old, {_size(held.size)}"
-
-
-def _age(age: timedelta) -> str:
-    seconds = max(0, int(age.total_seconds()))
-    sizes = (("d", 86400, 2), ("h", 3600, 1), ("min", 60, 0))
-    unit, size, _ = next(each for each in sizes if seconds >= each[1] * each[2])
-    return f"{seconds // size} {unit}"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size / 1e3:.1f} kB"
+    age = span(datetime.now(UTC) - held.edition.updated)
+    return f"{database.name}: {age} old, {size(held.size)}"

@@ -39,7 +39,7 @@ def show(path: Path, file: Path | None, plugins: tuple[Path, ...], *, as_json: b
     click.echo(f"# {source}\n")
     click.echo(as_toml(loaded), nl=False)
     for sentence in loaded.told:
-        click.echo(f"told: {sentence}", err=True)
+        click.echo(f"note: {sentence}", err=True)
 
 
 @command.command("schema")

@@ -1,28 +1,29 @@
 """`scanrun doctor`: what works here, what doesn't, and what to do about it."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from scanrun.cache import Cache
-from scanrun.cli.scan import new_run_id
-from scanrun.cli.session import CommandContext, gather
+from scanrun.cli.session import CommandContext, gather, must_exist
+from scanrun.context import Progress
 from scanrun.contracts import Check, ResolvesImages, Session
-from scanrun.engines import Engines, lock_folder
+from scanrun.engines import Engines, engine_settings
 from scanrun.errors import EngineError, ScanError, ScanrunError
-from scanrun.lockfile import read_lock
-from scanrun.model import Decision, Snapshot
-from scanrun.pipeline import engine_settings
+from scanrun.model import Decision, ScanResult, Snapshot, Status
+from scanrun.prove import prove
+from scanrun.quantity import counted, span
 from scanrun.request import Request
 from scanrun.sarif.mask import clean_text
 from scanrun.scratch import scratch_folder
 from scanrun.snapshot import take_snapshot
-from scanrun.stages.plan import DatabasePlan, Entry, place, select
+from scanrun.stages.plan import place
+from scanrun.stages.select import DatabasePlan, Entry, select
 
 _MARKS = {True: "ok     ", False: "problem", None: "note   "}
 
@@ -32,11 +33,13 @@ _MARKS = {True: "ok     ", False: "problem", None: "note   "}
 @click.option("--config", type=click.Path(path_type=Path), help="Configuration file.")
 @click.option("--engine", metavar="NAME", help="Look at this engine alone.")
 @click.option("--images", is_flag=True, help="Ask registries for images that are not here.")
+@click.option("--prove", "proof", is_flag=True, help="Run each scanner on its canary alone.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems alone.")
-def command(path: Path, config: Path | None, engine: str | None, images: bool, quiet: bool) -> int:  # noqa: FBT001 - click's flags
+def command(path: Path, config: Path | None, engine: str | None, quiet: bool, **asked: bool) -> int:  # noqa: FBT001 - click's flags
     """Check what a run on PATH would need. Exit code 0: nothing is wrong; 1: something is."""
+    must_exist(path, hint="name a folder or a file to scan")
     problems = 0
-    for check in _checks(path, config, engine, images=images):
+    for check in _checks(path, config, engine, **asked):
         problems += check.ok is False
         if quiet and check.ok is not False:
             continue
@@ -44,15 +47,16 @@ def command(path: Path, config: Path | None, engine: str | None, images: bool, q
         if check.hint and check.ok is not True:
             click.echo(f"         try: {clean_text(check.hint, 500)}")
     if not quiet:
-        click.echo(f"{problems or 'no'} problem{'' if problems == 1 else 's'}")
+        click.echo(counted(problems, "problem") if problems else "no problems")
     return 1 if problems else 0
 
 
 def _checks(
-    path: Path, config: Path | None, engine: str | None, *, images: bool
+    path: Path, config: Path | None, engine: str | None, *, images: bool, proof: bool
 ) -> Iterator[Check]:
     try:
         here = gather(path, config=config, flags={"scan.engine": engine})
+        request = here.request()
     except ScanrunError as error:
         yield Check("configuration", ok=False, detail=str(error), hint=error.hint)
         return
@@ -60,17 +64,14 @@ def _checks(
     yield Check("configuration", ok=True, detail=str(file) if file else "none: defaults")
     for text in here.loaded.told:
         yield Check("configuration", ok=None, detail=text)
-    root = path if path.is_dir() else path.parent
-    request = Request(
-        run_id=new_run_id(),
-        path=path,
-        loaded=here.loaded,
-        lock=read_lock(lock_folder(root, file)),
-        environment=dict(os.environ),
-    )
     with scratch_folder(request.run_id) as scratch:
-        yield from _engine_checks(here, request, scratch)
-        yield from _scanner_checks(here, request, scratch, images=images)
+        broken = []
+        for check in _engine_checks(here, request, scratch):
+            broken += [check.detail] if check.ok is False else []
+            yield check
+        yield from _scanner_checks(here, request, scratch, images=images, broken=broken)
+    if proof:
+        yield from _proofs(here, request)
 
 
 def _engine_checks(here: CommandContext, request: Request, scratch: Path) -> Iterator[Check]:
@@ -81,12 +82,14 @@ def _engine_checks(here: CommandContext, request: Request, scratch: Path) -> Ite
         if choice not in ("auto", name):
             continue
         for check in engine.diagnose(engine_settings(request, folder)):
-            yield replace(check, name=f"engine {name}, {check.name}")
+            what = check.name.removeprefix(name).removeprefix("engine").strip()
+            yield replace(check, name=f"engine {name}, {what}" if what else f"engine {name}")
 
 
 def _scanner_checks(
-    here: CommandContext, request: Request, scratch: Path, *, images: bool
+    here: CommandContext, request: Request, scratch: Path, *, images: bool, broken: Collection[str]
 ) -> Iterator[Check]:
+    """Check what each scanner needs. `broken` are the engines' problems, told already."""
     snapshot = take_snapshot(
         request.path,
         exclude=request.settings.scan.exclude,
@@ -97,8 +100,8 @@ def _scanner_checks(
         engines = _engines(here, request, scratch, snapshot, stack)
         try:
             engines.begin()
-        except ScanrunError as error:
-            yield Check("engine", ok=False, detail=str(error), hint=error.hint)
+        except EngineError as error:
+            yield _no_engine(error, broken)
             return
         cache = Cache.of(request.environment)
         for entry in select(request, here.scanners, snapshot):
@@ -111,12 +114,44 @@ def _scanner_checks(
                 yield _database_check(request, plan)
 
 
+def _no_engine(error: EngineError, broken: Collection[str]) -> Check:
+    if str(error) in broken:
+        return Check("scanners", ok=None, detail="not looked at without an engine", hint=error.hint)
+    return Check("engine", ok=False, detail=str(error), hint=error.hint)
+
+
 def _engines(
     here: CommandContext, request: Request, scratch: Path, snapshot: Snapshot, stack: ExitStack
 ) -> Engines:
     settings = engine_settings(request, scratch)
     choice = request.settings.scan.engine
     return Engines(here.plugins.engines, choice, settings, snapshot, {}, stack)
+
+
+def _proofs(here: CommandContext, request: Request) -> Iterator[Check]:
+    """Say of each scanner whether it could find anything at all today."""
+
+    def see(event: Progress) -> None:
+        if event.result is None:
+            click.echo(f"{event.scanner}: {clean_text(event.text, 200)}", err=True)
+
+    proving = replace(request, run_id=here.request().run_id)
+    try:
+        results = prove(proving, here.plugins, here.scanners, see)
+    except ScanrunError as error:
+        yield Check("proof", ok=False, detail=str(error), hint=error.hint)
+        return
+    for result in results:
+        yield Check(f"proof of {result.name}", **_proof(result))
+
+
+def _proof(result: ScanResult) -> dict[str, Any]:
+    if result.status is Status.COMPLETED:
+        detail = f"{result.evidence.summary}, {result.duration_s:.1f} s"
+        return {"ok": result.evidence.canary == "found", "detail": detail}
+    broken = result.status is Status.FAILED
+    reason = f"could find nothing: {result.reason}" if broken else f"not proven: {result.reason}"
+    return {"ok": False if broken else None, "detail": reason, "hint": result.hint}
 
 
 def _tool_check(entry: Entry, engines: Engines, *, images: bool) -> Check:
@@ -127,7 +162,7 @@ def _tool_check(entry: Entry, engines: Engines, *, images: bool) -> Check:
         return Check(name, ok=wrong, detail=entry.reason, hint=entry.hint)
     note = f" ({located.note})" if located.note else ""
     detail = f"{entry.engine}: {located.reference} {located.version}{note}"
-    if images and located.note:
+    if images and located.to_pull:
         return _registry_check(name, detail, located.reference, engines.session(entry.engine))
     return Check(name, ok=True, detail=detail)
 
@@ -153,10 +188,9 @@ def _database_check(request: Request, plan: DatabasePlan) -> Check:
         )
     age = datetime.now(UTC) - plan.held.edition.updated
     limit = request.settings.evidence.limit(database.name, database.max_age)
-    hours = age.total_seconds() / 3600
     return Check(
         f"database {database.name}",
         ok=age <= limit,
-        detail=f"{hours:.0f} h old; {limit.total_seconds() / 3600:.0f} h is the most it may be",
+        detail=f"{span(age)} old; {span(limit)} is the most it may be",
         hint="scanrun cache update",
     )

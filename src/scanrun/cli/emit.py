@@ -1,7 +1,5 @@
 """`scanrun emit`: the file with which a CI system calls scanrun."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ from scanrun.config import Settings
 from scanrun.errors import UsageError
 from scanrun.files import written
 from scanrun.invocation import Invocation
+from scanrun.nearest import nearest
 
 
 @click.command("emit", short_help="Print the file with which a CI system calls scanrun.")
@@ -46,7 +45,8 @@ def command(
     # nothing is run here, so emitting needs no trust
     here = gather(path, config=config, flags=flags, plugins=plugin, trusted=True)
     if system not in here.plugins.ci_emitters:
-        raise _unknown(system, here.plugins.ci_emitters)
+        hint = nearest(system, here.plugins.ci_emitters)
+        raise UsageError(f"no CI system {system!r}", hint=hint)
     text = here.plugins.ci_emitters[system].emit(invocation_of(here.loaded.settings))
     if file is None:
         click.echo(text, nl=False)
@@ -64,9 +64,3 @@ def invocation_of(settings: Settings) -> Invocation:
         engine=settings.scan.engine,
         version=__version__,
     )
-
-
-def _unknown(system: str, known: Iterable[str]) -> UsageError:
-    near = get_close_matches(system, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(known)}"
-    return UsageError(f"no CI system {system!r}", hint=hint)

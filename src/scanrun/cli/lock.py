@@ -1,20 +1,18 @@
 """`scanrun lock`: resolve the scanners' images to digests, so that every run uses the same."""
 
-import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from scanrun.cli.scan import new_run_id
 from scanrun.cli.session import CommandContext, gather
 from scanrun.contracts import Engine, HasDatabases, HasPlace, ResolvesImages, Scanner
-from scanrun.engines import lock_folder
+from scanrun.engines import engine_settings
 from scanrun.errors import ExitCode, UsageError
 from scanrun.lockfile import LOCK_NAME, read_lock, write_lock
 from scanrun.model import Snapshot, Step, Target
-from scanrun.pipeline import engine_settings
-from scanrun.request import Request
+from scanrun.quantity import counted
 from scanrun.scratch import scratch_folder
 from scanrun.stages.plan import configured, configured_steps
 
@@ -40,8 +38,7 @@ def command(
     when it would change, 2 usage or configuration, 3 an image can't be resolved.
     """
     here = gather(path, config=config, plugins=plugin, trusted=trust_config)
-    folder = lock_folder(path if path.is_dir() else path.parent, here.loaded.file)
-    old = read_lock(folder)
+    old = read_lock(here.lock_folder)
     new = resolve(here, locked_references(here))
     changes = tuple(changed(old, new))
     for line in changes:
@@ -49,8 +46,8 @@ def command(
     if check:
         click.echo(f"{LOCK_NAME} {'is out of date' if changes else 'is up to date'}", err=True)
         return ExitCode.FAILED if changes else ExitCode.PASSED
-    where = write_lock(folder, new)
-    click.echo(f"{where}: {len(new)} image{'' if len(new) == 1 else 's'}", err=True)
+    where = write_lock(here.lock_folder, new)
+    click.echo(f"{where}: {counted(len(new), 'image')}", err=True)
     return ExitCode.PASSED
 
 
@@ -77,9 +74,7 @@ def resolve(here: CommandContext, references: tuple[str, ...]) -> dict[str, str]
         MissingToolError: an image that its registry does not know.
     """
     # no lock: what is asked for is what the registry has now
-    request = Request(
-        run_id=new_run_id(), path=here.path, loaded=here.loaded, environment=dict(os.environ)
-    )
+    request = replace(here.request(), lock={})
     with (
         scratch_folder(request.run_id) as scratch,
         _engine(here).open(engine_settings(request, scratch)) as session,
@@ -108,8 +103,7 @@ def _used(scanner: Scanner, here: CommandContext) -> bool:
 
 def _steps(scanner: Scanner, here: CommandContext) -> Iterator[Step]:
     settings = here.loaded.settings.for_scanner(scanner.name)
-    root = here.path if here.path.is_dir() else here.path.parent
-    target = Target(snapshot=Snapshot(root=root), options=settings.options, args=settings.args)
+    target = Target(snapshot=Snapshot(root=here.root), options=settings.options, args=settings.args)
     yield from configured_steps(scanner, target, settings)
     if isinstance(scanner, HasDatabases):
         yield from (configured(each.update, settings) for each in scanner.databases(target))

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 from scanrun import __version__
-from scanrun.model import Decision
-from scanrun.sarif.mask import clean_text
-from scanrun.stages.plan import DatabasePlan, Entry, ScanPlan
+from scanrun.model import Decision, LeftOut
+from scanrun.quantity import counted, size, span
+from scanrun.sarif.mask import Masker, one_line
+from scanrun.stages.plan import EngineUse, ScanPlan
+from scanrun.stages.select import DatabasePlan, Entry
 
 _MARKS = {
     Decision.RUN: "+",
@@ -15,52 +18,141 @@ _MARKS = {
     Decision.SKIPPED: "-",
     Decision.UNAVAILABLE: "!",
 }
+_WORDS = {
+    Decision.NOT_APPLICABLE: "does not apply",
+    Decision.SKIPPED: "skipped",
+    Decision.UNAVAILABLE: "unavailable",
+}
 
 
-def lines(plan: ScanPlan, *, verbose: bool = False) -> Iterator[str]:
+def lines(plan: ScanPlan, masker: Masker, *, verbose: bool = False) -> Iterator[str]:
     """Yield the plan's lines."""
     yield f"scanrun {__version__} · run {plan.run_id}"
     yield from _tree(plan, verbose=verbose)
+    engines = {use.name: use for use in plan.engines}
     for use in plan.engines:
         yield f"engine  {use.name} {use.version} at {use.endpoint}: {use.isolation.summary}"
-    isolated = {use.name for use in plan.engines if use.isolation.network}
     for entry in plan.entries:
-        yield from _entry(entry, isolated=entry.engine in isolated, verbose=verbose)
+        yield from _entry(entry, engines.get(entry.engine), masker, verbose=verbose)
     for text in plan.told:
-        yield f"note    {clean_text(text, 500)}"
+        yield f"note    {one_line(text, 500)}"
+
+
+def as_json(plan: ScanPlan, masker: Masker) -> dict[str, Any]:
+    """Return the plan for programs; docs/plan.md has the shape."""
+    snapshot = plan.snapshot
+    return {
+        "run_id": plan.run_id,
+        "scanrun": __version__,
+        "tree": {
+            "root": str(snapshot.root),
+            "files": len(snapshot.files),
+            "size": snapshot.size,
+            "left_out": [{"path": each.path, "rule": each.rule} for each in snapshot.left_out],
+        },
+        "engines": [
+            {
+                "name": use.name,
+                "endpoint": use.endpoint,
+                "version": use.version,
+                "isolates_network": use.isolation.network,
+                "enforces_limits": use.isolation.limits,
+            }
+            for use in plan.engines
+        ],
+        "scanners": [_entry_json(entry, masker) for entry in plan.entries],
+        "told": list(plan.told),
+    }
+
+
+def _entry_json(entry: Entry, masker: Masker) -> dict[str, Any]:
+    located = entry.located
+    return {
+        "name": entry.name,
+        "category": entry.scanner.category.value,
+        "decision": entry.decision.value,
+        "reason": entry.reason,
+        "hint": entry.hint,
+        "required": entry.required,
+        "engine": entry.engine,
+        "reference": located.reference if located else "",
+        "version": located.version if located else "",
+        "digest": located.digest if located else "",
+        "to_pull": located.to_pull if located else False,
+        "network": any(step.network for step in entry.steps),
+        "steps": [
+            {
+                "name": step.name,
+                "argv": [masker.text(word) for word in step.argv],
+                "timeout_s": step.timeout_s,
+                "memory_mb": step.limits.memory_mb,
+                "processes": step.limits.pids,
+            }
+            for step in entry.steps
+        ],
+        "databases": [
+            {
+                "name": each.database.name,
+                "updated": each.held.edition.updated.isoformat() if each.held else None,
+                "to_update": each.due,
+            }
+            for each in entry.databases
+        ],
+    }
 
 
 def _tree(plan: ScanPlan, *, verbose: bool) -> Iterator[str]:
     snapshot = plan.snapshot
-    count, left = len(snapshot.files), len(snapshot.left_out)
-    rules = Counter(each.rule for each in snapshot.left_out)
-    why = ", ".join(f"{number} {rule}" for rule, number in sorted(rules.items()))
-    size = f"{snapshot.size / 1e6:.1f} MB"
-    yield f"tree    {clean_text(str(snapshot.root), 300)}: {count} files, {size}" + (
-        f"; {left} left out ({why})" if left else ""
-    )
+    amount = f"{counted(len(snapshot.files), 'file')}, {size(snapshot.size)}"
+    yield f"tree    {one_line(str(snapshot.root), 300)}: {amount}"
+    if snapshot.left_out:
+        yield f"        left out: {_left_out(snapshot.left_out)}"
     if verbose:
         for each in snapshot.left_out:
-            yield f"        left out: {clean_text(each.path, 300)} ({each.rule})"
+            yield f"        left out: {one_line(each.path, 300)} ({each.rule})"
 
 
-def _entry(entry: Entry, *, isolated: bool, verbose: bool) -> Iterator[str]:
+def _left_out(left_out: tuple[LeftOut, ...]) -> str:
+    """Return what is left out, by rule: `2 folders, 3 files: git ignore; 1 file: exclude`."""
+    kinds = Counter((each.rule, each.path.endswith("/")) for each in left_out)
+    parts = []
+    for rule in sorted({each.rule for each in left_out}):
+        numbers = [(kinds[rule, True], "folder"), (kinds[rule, False], "file")]
+        shown = ", ".join(counted(number, noun) for number, noun in numbers if number)
+        parts.append(f"{shown}: {rule}")
+    return "; ".join(parts)
+
+
+def _entry(
+    entry: Entry, engine: EngineUse | None, masker: Masker, *, verbose: bool
+) -> Iterator[str]:
     mark = _MARKS[entry.decision]
     if entry.decision is not Decision.RUN:
-        yield f"{mark} {entry.name}: {entry.decision.value}: {clean_text(entry.reason, 500)}"
+        yield f"{mark} {entry.name}: {_WORDS[entry.decision]}: {one_line(entry.reason, 500)}"
         if entry.hint and entry.decision is Decision.UNAVAILABLE:
-            yield f"    try: {clean_text(entry.hint, 500)}"
+            yield f"    try: {one_line(entry.hint, 500)}"
         return
-    yield f"{mark} {entry.name}: {clean_text(entry.reason, 200)} · {_what(entry)}"
-    limits = entry.steps[0].limits
-    networked = any(step.network for step in entry.steps)
-    network = "network" if networked else "no network" if isolated else "network not isolated"
-    minutes = max(step.timeout_s for step in entry.steps) / 60
-    parts = [network, f"{limits.memory_mb} MB", f"{limits.pids} processes", f"{minutes:g} min"]
-    yield f"    {', '.join([*parts, *(_database(each) for each in entry.databases)])}"
+    yield f"{mark} {entry.name}: {one_line(entry.reason, 200)} · {_what(entry)}"
+    parts = [*_limits(entry, engine), *(_database(each) for each in entry.databases)]
+    yield f"    {', '.join(parts)}"
     if verbose:
         for step in entry.steps:
-            yield f"    {step.name}: {clean_text(' '.join(step.argv), 2000)}"
+            yield f"    {step.name}: {masker.text(one_line(' '.join(step.argv), 2000))}"
+
+
+def _limits(entry: Entry, engine: EngineUse | None) -> Iterator[str]:
+    """Yield what the engine holds the scanner to; nothing is promised that it does not enforce."""
+    if any(step.network for step in entry.steps):
+        yield "network"
+    else:
+        yield "no network" if engine and engine.isolation.network else "network not isolated"
+    limits = entry.steps[0].limits
+    if engine and engine.isolation.limits:
+        yield f"{limits.memory_mb} MB"
+        yield f"{limits.pids} processes"
+    else:
+        yield "memory and processes not limited"
+    yield f"{max(step.timeout_s for step in entry.steps) / 60:g} min"
 
 
 def _what(entry: Entry) -> str:
@@ -77,5 +169,5 @@ def _database(plan: DatabasePlan) -> str:
     title = plan.database.title
     if plan.held is None:
         return f"{title}: to be downloaded" if plan.due else f"{title}: missing"
-    hours = (datetime.now(UTC) - plan.held.edition.updated).total_seconds() / 3600
-    return f"{title}: {hours:.0f} h old" + (", to be updated" if plan.due else "")
+    age = span(datetime.now(UTC) - plan.held.edition.updated)
+    return f"{title}: {age} old" + (", to be updated" if plan.due else "")

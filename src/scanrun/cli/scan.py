@@ -1,30 +1,31 @@
 """`scanrun all` and `scanrun scan`: one run, shown as it goes."""
 
 import os
-import secrets
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
-from scanrun.cli.session import gather
+from scanrun.cli.listing import Listing
+from scanrun.cli.session import gather, new_run_id
 from scanrun.cli.terminal import Terminal, Verbosity
-from scanrun.engines import lock_folder
+from scanrun.config.models import OutputSettings
+from scanrun.config.values import FailOn, Pull
 from scanrun.errors import ExitCode
-from scanrun.lockfile import read_lock
+from scanrun.output import LOG, forget
 from scanrun.pipeline import Watcher, plan_only, run
-from scanrun.request import Request
+from scanrun.request import root_of
+from scanrun.stages.report import NOT_BEGUN, running_json, shown_findings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FAIL_ON = ("critical", "high", "medium", "low", "info", "never")
-PULL = ("missing", "never", "always")
-
 _OPTIONS = (
     click.option(
-        "--fail-on", type=click.Choice(FAIL_ON), help="Lowest severity that fails [high]."
+        "--fail-on", type=click.Choice(get_args(FailOn)), help="Lowest severity that fails [high]."
     ),
     click.option("--engine", metavar="NAME", help="auto, docker or local [auto]."),
     click.option("--config", type=click.Path(path_type=Path), help="Configuration file."),
@@ -34,7 +35,9 @@ _OPTIONS = (
     click.option("--output", metavar="DIR", help="Folder for the run's files [.scanrun]."),
     click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
     click.option("--offline", is_flag=True, default=None, help="Never use the network."),
-    click.option("--pull", type=click.Choice(PULL), help="When to pull images [missing]."),
+    click.option(
+        "--pull", type=click.Choice(get_args(Pull)), help="When to pull images [missing]."
+    ),
     click.option("--timeout", metavar="TIME", help="Deadline of each scanner: 900, 15m."),
     click.option(
         "--plugin", multiple=True, type=click.Path(path_type=Path), help="Load a local plugin."
@@ -42,7 +45,9 @@ _OPTIONS = (
     click.option(
         "--trust-config", is_flag=True, help="Let the tree's own configuration run programs."
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print verdict.json on stdout."),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print verdict.json (the plan) on stdout."
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone."),
     click.option("-v", "--verbose", is_flag=True, help="Print all there is to know."),
 )
@@ -81,33 +86,41 @@ commands = {"all": all_, "scan": scan}
 
 
 def _scan(path: Path, names: tuple[str, ...], options: dict[str, Any]) -> int:
+    flags = _flags(options)
+    if not options["dry_run"]:
+        _take_back(path, flags["output.dir"] or os.environ.get("SCANRUN_OUTPUT", "").strip())
     here = gather(
         path,
         config=options["config"],
-        flags=_flags(options),
+        flags=flags,
         plugins=options["plugin"],
         trusted=options["trust_config"],
     )
-    root = path if path.is_dir() else path.parent
-    request = Request(
-        run_id=new_run_id(),
-        path=path,
-        loaded=here.loaded,
-        names=names,
-        image=options["image"],
-        lock=read_lock(lock_folder(root, here.loaded.file)),
-        environment=dict(os.environ),
-    )
-    terminal = Terminal(_verbosity(options), as_json=options["as_json"])
+    if not options["dry_run"]:
+        _take_back(path, here.loaded.settings.output.dir)
+    request = here.request(names=names, image=options["image"])
+    verbosity = Verbosity.of(quiet=options["quiet"], verbose=options["verbose"])
+    terminal = Terminal(verbosity, as_json=options["as_json"], secrets=request.secrets)
     if options["dry_run"]:
-        terminal.plan(plan_only(request, here.plugins, here.scanners))
+        terminal.dry_run(plan_only(request, here.plugins, here.scanners))
         return ExitCode.PASSED
-    with terminal.live():
+    # what a plugin prints must not get between the lines of `--json`
+    with terminal.live(), redirect_stdout(sys.stderr):
         verdict = run(
             request, here.plugins, here.scanners, Watcher(terminal.plan, terminal.progress)
         )
-    terminal.verdict(verdict, request.output)
+    log = request.output / LOG
+    found = () if options["quiet"] else shown_findings(log, verdict)
+    terminal.verdict(verdict, Listing.of(found, terminal.limit), where=str(log))
     return verdict.exit_code
+
+
+def _take_back(path: Path, folder: str) -> None:
+    """Leave no old "passed" behind if this run can't even begin."""
+    if path.exists():
+        root = root_of(path)
+        verdict = running_json(new_run_id(), datetime.now(UTC), NOT_BEGUN)
+        forget(root / (folder or OutputSettings().dir), verdict, scanned=root)
 
 
 def _flags(options: dict[str, Any]) -> dict[str, Any]:
@@ -123,14 +136,3 @@ def _flags(options: dict[str, Any]) -> dict[str, Any]:
         "scan.pull": options["pull"],
         "scan.timeout": options["timeout"],
     }
-
-
-def _verbosity(options: dict[str, Any]) -> Verbosity:
-    if options["quiet"]:
-        return Verbosity.QUIET
-    return Verbosity.VERBOSE if options["verbose"] else Verbosity.NORMAL
-
-
-def new_run_id() -> str:
-    """Return an id that sorts by time and is no two runs'."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

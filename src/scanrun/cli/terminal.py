@@ -6,29 +6,26 @@ has stdout to itself). Without a terminal, and in CI, progress is plain, timed l
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import IO, Any
 
 import click
 import msgspec
 
 from scanrun.cli import plan_view
+from scanrun.cli.listing import SHOWN, Listing
 from scanrun.context import Progress
 from scanrun.model import Outcome, ScanResult, Severity, Status, Verdict
-from scanrun.output import LOG
+from scanrun.quantity import counted
 from scanrun.sarif.codec import dumps
-from scanrun.sarif.mask import clean_text
+from scanrun.sarif.mask import Masker, one_line
 from scanrun.sarif.view import Finding
+from scanrun.stages.gate import count_text
 from scanrun.stages.plan import ScanPlan
-from scanrun.stages.report import findings, verdict_json
-
-SHOWN = 30
-"""Findings of one severity that are shown; `--verbose` shows all."""
+from scanrun.stages.report import verdict_json
 
 _COLOURS = {
     Severity.CRITICAL: "magenta",
@@ -48,23 +45,52 @@ class Verbosity(IntEnum):
     NORMAL = 1
     VERBOSE = 2
 
+    @classmethod
+    def of(cls, *, quiet: bool, verbose: bool) -> "Verbosity":
+        """Return what the flags ask for; `--quiet` goes first."""
+        if quiet:
+            return cls.QUIET
+        return cls.VERBOSE if verbose else cls.NORMAL
+
 
 class Terminal:
     """Writes a run to the terminal, as it is and as the user wants it."""
 
-    def __init__(self, verbosity: Verbosity, *, as_json: bool = False) -> None:
+    def __init__(
+        self, verbosity: Verbosity, *, as_json: bool = False, secrets: Iterable[str] = ()
+    ) -> None:
         self.verbosity = verbosity
         self.as_json = as_json
         self.started = monotonic()
-        self._status: Any = None
-        self._running: dict[str, tuple[str, float]] = {}
+        self._live: Any = None
+        self._told: tuple[str, ...] = ()
+        self._masker = Masker(secrets)
+        self._mask = self._masker.text
+
+    @property
+    def limit(self) -> int | None:
+        """Return how many findings of a severity are shown."""
+        return None if self.verbosity is Verbosity.VERBOSE else SHOWN
 
     def plan(self, plan: ScanPlan) -> None:
         """Show what will run and why."""
+        if self._live is not None:
+            self._live.idle("working")
         if self.verbosity is Verbosity.QUIET:
             return
-        for line in plan_view.lines(plan, verbose=self.verbosity is Verbosity.VERBOSE):
+        verbose = self.verbosity is Verbosity.VERBOSE
+        for line in plan_view.lines(plan, self._masker, verbose=verbose):
             self._say(line)
+        self._told = plan.told
+
+    def dry_run(self, plan: ScanPlan) -> None:
+        """Print the plan on stdout: it is what was asked for."""
+        if self.as_json:
+            _print_json(plan_view.as_json(plan, self._masker))
+            return
+        verbose = self.verbosity is Verbosity.VERBOSE
+        for line in plan_view.lines(plan, self._masker, verbose=verbose):
+            click.echo(line)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -72,129 +98,141 @@ class Terminal:
         if self.verbosity is Verbosity.QUIET or not _has_terminal():
             yield
             return
-        from rich.console import Console  # noqa: PLC0415 - only with a terminal
+        from scanrun.cli.live import LiveView  # noqa: PLC0415 - only with a terminal
 
-        with Console(stderr=True).status("looking at the tree") as self._status:
-            yield
-        self._status = None
+        try:
+            with LiveView(colour=_colour(sys.stderr)) as self._live:
+                self._live.idle("looking at the tree")
+                yield
+        finally:
+            self._live = None
 
     def progress(self, event: Progress) -> None:
         """Show that a scanner has come to something new, or how it ended."""
         if self.verbosity is Verbosity.QUIET:
             return
+        text = one_line(event.text, 200)
+        if self._live is not None:
+            if event.result is None:
+                self._live.row(event.scanner, text)
+            else:
+                self._live.end(event.scanner)
         if event.result is not None:
-            self._running.pop(event.scanner, None)
-            self._say(self._ended(event.result))
-        else:
-            self._running[event.scanner] = (clean_text(event.text, 200), monotonic())
-            if self._status is None or self.verbosity is Verbosity.VERBOSE:
-                self._say(f"{self._clock()} {event.scanner}: {clean_text(event.text, 200)}")
-        if self._status is not None:
-            self._status.update(self._now() or "judging")
+            self._say(f"{self._clock()} {_ended(event.result)}")
+        elif self._live is None or self.verbosity is Verbosity.VERBOSE:
+            self._say(f"{self._clock()} {event.scanner}: {text}")
 
-    def verdict(self, verdict: Verdict, output: Path) -> None:
-        """Show findings and verdict; with `--json`, print verdict.json on stdout."""
+    def verdict(self, verdict: Verdict, listing: Listing, *, where: str) -> None:
+        """Show findings and verdict; with `--json`, print verdict.json on stdout.
+
+        `where` says where the findings stand in full.
+        """
         if self.verbosity is not Verbosity.QUIET:
-            self._findings(verdict, output / LOG)
+            self._findings(verdict, listing, where)
             for line in verdict.told:
-                self._out(f"note: {clean_text(line, 500)}")
+                if not self._is_known(line, verdict):
+                    self._out(f"note: {one_line(line, 500)}")
         for result in verdict.scanners:
             if result.status is Status.FAILED and result.required:
                 self._out(_problem(result))
-        self._out(click.style(_sentence(verdict), fg=_OUTCOMES.get(verdict.status, "yellow")))
+        sentence = one_line(verdict.reason, 1000)
+        self._out(click.style(sentence, fg=_OUTCOMES.get(verdict.status, "yellow")))
         if self.verbosity is not Verbosity.QUIET:
-            self._out(f"log: {output / LOG}")
+            self._out(f"log: {where}")
         if self.as_json:
-            content = msgspec.json.format(dumps(verdict_json(verdict)), indent=2)
-            click.echo(content.decode())
+            _print_json(verdict_json(verdict))
 
-    def _findings(self, verdict: Verdict, log: Path) -> None:
-        limit = None if self.verbosity is Verbosity.VERBOSE else SHOWN
-        for severity, shown, count in by_severity(findings(log), limit):
-            self._out("")
-            title = f"{severity.value.upper()} ({count})"
-            self._out(click.style(title, fg=_COLOURS[severity], bold=True))
+    def _is_known(self, line: str, verdict: Verdict) -> bool:
+        """Say whether the verdict's sentence says it, or the plan has, in the same place."""
+        same = self.as_json or _same_place(sys.stdout, sys.stderr)
+        return line in verdict.reason or (same and line in self._told)
+
+    def _findings(self, verdict: Verdict, listing: Listing, where: str) -> None:
+        for severity, shown, count in listing.groups():
+            self._title(severity.value, count, _COLOURS[severity])
             for finding in shown:
                 self._finding(finding)
             if count > len(shown):
-                self._out(f"  … and {count - len(shown)} more: --verbose, or {log}")
-        if verdict.suppressed:
-            self._out(f"\n{verdict.suppressed} more suppressed")
+                self._out(f"  … and {count - len(shown)} more: --verbose, or {where}")
+        if hidden := listing.suppressed():
+            self._title("suppressed", len(hidden), "white")
+            for finding in hidden:
+                self._finding(finding)
+        elif verdict.suppressed:
+            self._out(f"\n{verdict.suppressed} suppressed (by waivers or in the source)")
         self._out("")
 
+    def _title(self, word: str, count: int, colour: str) -> None:
+        self._out("")
+        self._out(click.style(f"{word.upper()} ({count})", fg=colour, bold=True))
+
     def _finding(self, finding: Finding) -> None:
-        place = clean_text(finding.path, 300) + (f":{finding.line}" if finding.line else "")
-        rule = click.style(clean_text(finding.rule_id, 100), bold=True)
-        self._out(f"  {place}  {rule}  {clean_text(finding.message, 300)}  [{finding.scanner}]")
-        if finding.fix:
-            self._out(f"      fix: {clean_text(finding.fix, 200)}")
+        place = one_line(finding.path, 300) + (f":{finding.line}" if finding.line else "")
+        rule = click.style(one_line(finding.rule_id, 100), bold=True)
+        self._out(f"  {place}  {rule}  {self._plain(finding.message)}  [{finding.scanner}]")
+        for title, text in self._details(finding):
+            if text:
+                self._out(f"      {title}: {self._plain(text)}")
 
-    def _ended(self, result: ScanResult) -> str:
-        if result.status is Status.COMPLETED:
-            mark, text = click.style("✓", fg="green"), _found(result)
-        else:
-            mark, text = click.style("✗", fg="red"), f"incomplete: {clean_text(result.reason, 500)}"
-        summary = result.evidence.summary
-        proof = f" · {clean_text(summary, 300)}" if summary else ""
-        return f"{self._clock()} {mark} {result.name}: {text} in {result.duration_s:.1f} s{proof}"
+    def _plain(self, text: str) -> str:
+        # what another tool wrote into its log may hold secrets
+        return self._mask(one_line(text, 300))
 
-    def _now(self) -> str:
-        now = monotonic()
-        from rich.markup import escape  # noqa: PLC0415 - only with a terminal
-
-        parts = (
-            f"{name} {escape(text)} {now - since:.0f} s"
-            for name, (text, since) in self._running.items()
-        )
-        return " · ".join(parts)
+    def _details(self, finding: Finding) -> Iterator[tuple[str, str]]:
+        yield "fix", finding.fix
+        if finding.suppressed:
+            yield "severity", finding.severity.value
+            yield "suppressed", finding.justification or "no reason given"
+        if self.verbosity is Verbosity.VERBOSE:
+            yield "fingerprint", finding.fingerprint
 
     def _clock(self) -> str:
         return f"[{monotonic() - self.started:6.1f}s]"
 
     def _say(self, line: str) -> None:
-        click.echo(line, err=True, color=_colour(sys.stderr))
+        colour = _colour(sys.stderr)
+        if self._live is None:
+            click.echo(line, err=True, color=colour)
+        else:
+            self._live.say(line if colour else click.unstyle(line))
 
     def _out(self, line: str) -> None:
         stream = sys.stderr if self.as_json else sys.stdout
         click.echo(line, file=stream, color=_colour(stream))
 
 
-def by_severity(
-    found: Iterator[Finding], limit: int | None
-) -> list[tuple[Severity, list[Finding], int]]:
-    """Return (severity, its first findings, how many there are), the worst first.
-
-    Suppressed findings are left out. Never more than `limit` of a severity are held.
-    """
-    shown: dict[Severity, list[Finding]] = {}
-    counts: Counter[Severity] = Counter()
-    for finding in found:
-        if finding.suppressed:
-            continue
-        counts[finding.severity] += 1
-        if limit is None or counts[finding.severity] <= limit:
-            shown.setdefault(finding.severity, []).append(finding)
-    return [(each, shown[each], counts[each]) for each in Severity if each in shown]
-
-
-def _found(result: ScanResult) -> str:
-    counts = [f"{count} {severity.value}" for severity, count in result.counts.items() if count]
-    noun = "finding" if result.findings == 1 else "findings"
-    return f"{result.findings} {noun}" + (f" ({', '.join(counts)})" if counts else "")
+def _ended(result: ScanResult) -> str:
+    """Return how a scanner ended, on one line."""
+    name, time = one_line(result.name, 100), f"{result.duration_s:.1f} s"
+    if result.status is not Status.COMPLETED:
+        mark = click.style("✗", fg="red")
+        return f"{mark} {name}: incomplete: {one_line(result.reason, 500)} ({time})"
+    counts = f" ({count_text(result.counts)})" if result.findings else ""
+    proof = f" · {one_line(result.evidence.summary, 300)}" if result.evidence.summary else ""
+    mark = click.style("✓", fg="green")
+    return f"{mark} {name}: {counted(result.findings, 'finding')}{counts} in {time}{proof}"
 
 
 def _problem(result: ScanResult) -> str:
-    line = click.style(f"incomplete: {result.name}: ", fg="yellow")
-    hint = f"\n  try: {clean_text(result.hint, 500)}" if result.hint else ""
-    return line + clean_text(result.reason, 1000) + hint
+    line = click.style(f"incomplete: {one_line(result.name, 300)}: ", fg="yellow")
+    hint = f"\n  try: {one_line(result.hint, 500)}" if result.hint else ""
+    return line + one_line(result.reason, 1000) + hint
 
 
-def _sentence(verdict: Verdict) -> str:
-    return clean_text(verdict.reason, 1000)
+def _print_json(document: Any) -> None:  # noqa: ANN401 - any JSON value
+    click.echo(msgspec.json.format(dumps(document), indent=2).decode())
 
 
 def _has_terminal() -> bool:
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def _same_place(first: IO[Any], second: IO[Any]) -> bool:
+    """Say whether both streams end in one place: a terminal, or one file (`2>&1`)."""
+    try:
+        return os.path.sameopenfile(first.fileno(), second.fileno())
+    except (OSError, ValueError):  # closed, or none of the system's
+        return False
 
 
 def _colour(stream: Any) -> bool:  # noqa: ANN401 - any text stream

@@ -1,10 +1,10 @@
 """Which variables set which key. One that nobody knows is an error, never ignored."""
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from scanrun.errors import ConfigError
+from scanrun.nearest import nearest
 
 PREFIX = "SCANRUN_"
 CONFIG = "SCANRUN_CONFIG"
@@ -53,8 +53,6 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 
 OTHERS = frozenset({CONFIG, "SCANRUN_CACHE_DIR"})
 """Variables that say something else than a key of the configuration."""
-TESTS = "SCANRUN_REQUIRE_"
-"""Begins the variables that our own tests read."""
 
 
 def settings_of(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
@@ -65,7 +63,7 @@ def settings_of(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     """
     found: dict[str, tuple[str, Any]] = {}
     for name, text in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name in OTHERS or name.startswith(TESTS):
+        if not name.startswith(PREFIX) or name in OTHERS:
             continue
         if name not in VARIABLES:
             raise _unknown(name)
@@ -79,6 +77,5 @@ def settings_of(environment: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 
 def _unknown(name: str) -> ConfigError:
-    near = get_close_matches(name, [*VARIABLES, *OTHERS], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(VARIABLES)}"
+    hint = nearest(name, [*VARIABLES, *OTHERS])
     return ConfigError(f"environment {name!r} is no setting of scanrun", hint=hint)

@@ -1,6 +1,6 @@
 """How the configuration comes together: flags over environment over file over defaults."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Loaded:
     told: tuple[str, ...]
     """What the tree's own file weakens, a sentence each."""
     origin: Mapping[str, str]
-    """Dotted key -> `flag`, `environment SCANRUN_…`, `file scanrun.toml` or `default`."""
+    """Dotted key -> `flag --…`, `environment SCANRUN_…`, `file scanrun.toml` or `default`."""
 
 
 def load_settings(
@@ -43,11 +43,13 @@ def load_settings(
     environment: Mapping[str, str],
     scanners: Mapping[str, Scanner],
     trusted: bool,
+    isolated: Collection[str] = (),
 ) -> Loaded:
     """Return the settings for a scan of `scanned`.
 
     `flags` has dotted keys; None and empty lists stand for flags that were not given. `scanners`
-    are all that plugins registered: they say which tables and names there may be.
+    are all that plugins registered: they say which tables and names there may be. `isolated`
+    are the engines that run containers.
 
     Raises:
         ConfigError: something can't be used, or is refused because the tree itself asks for it.
@@ -61,12 +63,12 @@ def load_settings(
     origin = dict(merge.origins(settings))
     from_tree = source is not None and named is None
     if from_tree and not trusted:
-        trust.check_trust(settings, origin)
+        trust.check_trust(settings, origin, isolated, scanners)
     return Loaded(
         settings=settings,
         file=source.path if source else None,
         from_tree=from_tree,
-        told=trust.told(of_file, origin) if from_tree else (),
+        told=trust.told(of_file, origin, isolated, scanners) if from_tree else (),
         origin=origin,
     )
 
@@ -99,7 +101,7 @@ class _Merge:
             self._put(key, value, f"environment {name}")
         for key, value in flags.items():
             if value is not None and value not in ((), []):
-                self._put(key, value, "flag")
+                self._put(key, value, f"flag {flag_of(key)}")
 
     def _put(self, key: str, value: Any, by: str) -> None:  # noqa: ANN401 - any value
         *tables, last = key.split(".")
@@ -121,7 +123,7 @@ class _Merge:
         by = next((by for key, by in self.set_by.items() if _starts(keys, key)), self.file)
         if by.startswith("file"):
             return self.place_in_file(keys)
-        return f"{by}: "
+        return f"{by.removeprefix('flag ')}: "
 
     def place_in_file(self, keys: Keys) -> str:
         """Return file and line of `keys`."""
@@ -134,6 +136,12 @@ class _Merge:
         """Yield every key there is, with what set it."""
         for key in _keys(settings):
             yield key, self.set_by.get(key, "default")
+
+
+def flag_of(key: str) -> str:
+    """Return the option of the command line that sets a key."""
+    table, _, last = key.rpartition(".")
+    return "--output" if table == "output" else f"--{last.replace('_', '-')}"
 
 
 def _copy(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,12 +18,13 @@ from scanrun.config.values import (
     Megabytes,
     Mirror,
     Name,
+    Pull,
     Reference,
     SeverityWord,
     Text,
 )
 from scanrun.config.waivers import Waiver
-from scanrun.model import Category, GatePolicy, Limit, Severity
+from scanrun.model import Category, GatePolicy, Limit, Proof, Severity
 
 
 class Section(BaseModel):
@@ -45,7 +46,7 @@ class ScanSettings(Section):
     """`auto`, `docker`, `local`, or an engine plugin's name."""
     timeout: Duration | None = None
     """Deadline for each scanner; without it, each has its own."""
-    pull: Literal["missing", "never", "always"] = "missing"
+    pull: Pull = "missing"
     """When images are pulled."""
     offline: Flag = False
     """Never use the network, neither for images nor for databases."""
@@ -119,6 +120,9 @@ class EvidenceSettings(Section):
 
     max_age: Ages = Field(default_factory=dict)
     """How old a database may be: for all of them, or by name, with `default` for the rest."""
+
+    lower: Mapping[Name, tuple[Proof, ...]] = Field(default_factory=dict)
+    """Scanner -> the proofs that are not insisted on."""
 
     def limit(self, database: str, own: dt.timedelta) -> dt.timedelta:
         """Return how old `database` may be; `own` is its own limit, where nothing is set."""

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from scanrun.errors import ConfigError
+from scanrun.nearest import nearest
 
 Path = tuple[str | int, ...]
 _MOST = 5
@@ -29,15 +29,6 @@ _MUST = {
     "less_than_equal": "at most {le}",
 }
 """pydantic's kind of mistake -> what would be right, in the words of the file."""
-
-
-def nearest(name: str, known: Iterable[str], *, otherwise: str = "known: {}") -> str:
-    """Return the hint for a `name` that is none of `known`."""
-    names = sorted(known)
-    near = get_close_matches(name[:100].lower(), names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return otherwise.format(", ".join(names)) if names else ""
 
 
 def dotted(path: Sequence[str | int]) -> str:

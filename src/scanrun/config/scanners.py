@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scanrun.config.models import ScannerSettings, Settings
-from scanrun.config.problems import Path, config_error, dotted, nearest, quoted
+from scanrun.config.problems import Path, config_error, dotted, quoted
 from scanrun.contracts import HasOptions, Scanner
 from scanrun.errors import ConfigError
+from scanrun.nearest import nearest
 
 Place = Callable[[Path], str]
 
@@ -45,14 +46,13 @@ def check_names(settings: Settings, scanners: Mapping[str, Scanner], place: Plac
     known = {*scanners, *settings.scanner}
     for path, name in _named(settings):
         if name not in known:
-            raise ConfigError(
-                f"{place(path)}no scanner is called {name!r}", hint=nearest(name, known)
-            )
+            raise ConfigError(f"{place(path)}no scanner {quoted(name)}", hint=nearest(name, known))
 
 
 def _named(settings: Settings) -> Iterator[tuple[Path, str]]:
     for key in ("required", "skip"):
         yield from ((("scan", key), name) for name in getattr(settings.scan, key))
+    yield from ((("evidence", "lower", name), name) for name in settings.evidence.lower)
     for number, limit in enumerate(settings.gate.limits):
         if limit.scanner is not None:
             yield ("gate", "limits", number, "scanner"), limit.scanner
@@ -67,7 +67,7 @@ def _table(
     declared = name not in scanners
     if declared and not any(key in table for key in DECLARING):
         raise ConfigError(
-            f"{place(within)}no scanner is called {quoted(name)}",
+            f"{place(within)}no scanner {quoted(name)}",
             hint=nearest(name, scanners)
             or f"a tool that writes SARIF is declared by {' or '.join(DECLARING)}",
         )

@@ -1,5 +1,6 @@
 """Which file is the configuration, and what it says. Files of a scanned tree are hostile."""
 
+import os
 import re
 import stat
 import tomllib
@@ -101,7 +102,7 @@ def _exists(path: Path) -> bool:
 
 def _is_there(path: Path, root: Path) -> bool:
     """Say whether the tree has the file; a link out of it would show other people's files."""
-    if _exists(path) and not path.resolve().is_relative_to(root):
+    if _exists(path) and not Path(os.path.realpath(path)).is_relative_to(root):
         raise ConfigError(f"{path} is a link that leads out of {root}")
     return _exists(path)
 

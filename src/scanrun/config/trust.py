@@ -1,25 +1,35 @@
 """What a scanned tree's own file may not do, and what of it must be told."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from scanrun.config.models import OutputSettings, ScannerSettings, Settings
+from scanrun.config.scanners import options_model
+from scanrun.contracts import Scanner
 from scanrun.errors import ConfigError
 from scanrun.model import Severity
-
-ISOLATED = frozenset({"docker"})
-"""Engines on which no argument of a scanner can start a program on this host."""
 
 USUAL_AGE = 7 * 86_400.0
 """Seconds; how old a database may be where nothing is set."""
 
 
-def check_trust(settings: Settings, origin: Mapping[str, str]) -> None:
+def check_trust(
+    settings: Settings,
+    origin: Mapping[str, str],
+    isolated: Collection[str],
+    scanners: Mapping[str, Scanner],
+) -> None:
     """Refuse what would run code of the tree's choice on this host, or write outside of it.
+
+    So, too, what would let the tree choose what it is judged by: where images and databases come
+    from. `isolated` are the engines on which no argument of a scanner can start a program here.
 
     Raises:
         ConfigError: such a key was set by the file itself; the message names it.
     """
-    for key, why in _dangers(settings):
+    for key, why in (*_dangers(settings, isolated), *_sources(settings, scanners)):
         if _from_file(origin, key):
             raise ConfigError(
                 f"{key} {why}, and is set by the scanned tree's own {_file(origin[key])}",
@@ -27,21 +37,26 @@ def check_trust(settings: Settings, origin: Mapping[str, str]) -> None:
             )
 
 
-def told(settings: Settings, origin: Mapping[str, str]) -> tuple[str, ...]:
+def told(
+    settings: Settings,
+    origin: Mapping[str, str],
+    isolated: Collection[str],
+    scanners: Mapping[str, Scanner],
+) -> tuple[str, ...]:
     """Return one sentence for each thing by which the tree's own file weakens the scan."""
     return tuple(
         f"{_file(origin[key])} of the scanned tree {text}"
-        for key, text in _weaknesses(settings)
+        for key, text in (*_weaknesses(settings, isolated), *_options(settings, scanners))
         if _from_file(origin, key)
     )
 
 
-def _dangers(settings: Settings) -> Iterator[tuple[str, str]]:
+def _dangers(settings: Settings, isolated: Collection[str]) -> Iterator[tuple[str, str]]:
     for name, scanner in settings.scanner.items():
         engine = scanner.engine or settings.scan.engine
         if scanner.options.get("command"):
             yield f"scanner.{name}.command", "runs a program on this host"
-        elif scanner.args and not scanner.declared and engine not in ISOLATED:
+        elif scanner.args and not scanner.declared and engine not in isolated:
             # bandit, ruff and detect-secrets all take arguments that load code or configuration
             yield f"scanner.{name}.args", f"may run code on this host (engine {engine!r})"
     folder = settings.output.dir
@@ -49,11 +64,39 @@ def _dangers(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "output.dir", "writes outside of the scanned tree"
 
 
-def _weaknesses(settings: Settings) -> Iterator[tuple[str, str]]:
-    yield from _gate(settings)
-    yield from _scan(settings)
+def _sources(settings: Settings, scanners: Mapping[str, Scanner]) -> Iterator[tuple[str, str]]:
+    if settings.scan.mirror:
+        yield "scan.mirror", "takes images from another registry"
+    for name, key, field, _ in _changed(settings, scanners):
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("trust"):
+            yield f"scanner.{name}.{key}", "says where data comes from that findings hang on"
+
+
+def _options(settings: Settings, scanners: Mapping[str, Scanner]) -> Iterator[tuple[str, str]]:
+    for name, key, _, value in _changed(settings, scanners):
+        yield f"scanner.{name}.{key}", f"sets {key} of {name} ({ascii(value)[:200]})"
+
+
+def _changed(
+    settings: Settings, scanners: Mapping[str, Scanner]
+) -> Iterator[tuple[str, str, FieldInfo, object]]:
+    """Yield scanner, key, field and value of each option that is other than by default."""
     for name, scanner in settings.scanner.items():
-        yield from _scanner(name, scanner)
+        if scanner.declared or name not in scanners:
+            continue
+        for key, field in options_model(scanners[name]).model_fields.items():
+            default = field.get_default(call_default_factory=True, validated_data={})
+            usual = default.model_dump() if isinstance(default, BaseModel) else default
+            if key in scanner.options and scanner.options[key] != usual:
+                yield name, key, field, scanner.options[key]
+
+
+def _weaknesses(settings: Settings, isolated: Collection[str]) -> Iterator[tuple[str, str]]:
+    yield from _gate(settings)
+    yield from _scan(settings, isolated)
+    for name, scanner in settings.scanner.items():
+        yield from _scanner(name, scanner, isolated)
     if settings.waiver:
         count = len(settings.waiver)
         yield "waiver", f"waives findings ({count} [[waiver]] entr{'y' if count == 1 else 'ies'})"
@@ -69,15 +112,18 @@ def _gate(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "policy.inline_ignores", "lets comments in the source suppress findings"
     if any(age > USUAL_AGE for age in settings.evidence.max_age.values()):
         yield "evidence.max_age", "lets databases be older than usual (evidence.max_age)"
+    for name, proofs in settings.evidence.lower.items():
+        if proofs:
+            yield "evidence.lower", f"asks less evidence of {name} ({', '.join(proofs)})"
 
 
-def _scan(settings: Settings) -> Iterator[tuple[str, str]]:
+def _scan(settings: Settings, isolated: Collection[str]) -> Iterator[tuple[str, str]]:
     scan = settings.scan
     if scan.skip:
         yield "scan.skip", f"skips {', '.join(scan.skip)}"
     if scan.exclude:
         yield "scan.exclude", f"leaves files out ({', '.join(map(ascii, scan.exclude))[:200]})"
-    if scan.engine not in {"auto", *ISOLATED}:
+    if scan.engine not in {"auto", *isolated}:
         yield "scan.engine", f"runs scanners without a container (scan.engine = {scan.engine!r})"
     if scan.mirror:
         yield "scan.mirror", f"takes images from another registry ({scan.mirror})"
@@ -90,11 +136,13 @@ def _scan(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "output.raw", "keeps raw reports, which may hold secrets (output.raw = 'always')"
 
 
-def _scanner(name: str, scanner: ScannerSettings) -> Iterator[tuple[str, str]]:
+def _scanner(
+    name: str, scanner: ScannerSettings, isolated: Collection[str]
+) -> Iterator[tuple[str, str]]:
     table = f"scanner.{name}"
     if scanner.image and not scanner.declared:
         yield f"{table}.image", f"replaces the image of {name} ({scanner.image})"
-    if scanner.engine and scanner.engine not in {"auto", *ISOLATED}:
+    if scanner.engine and scanner.engine not in {"auto", *isolated}:
         yield f"{table}.engine", f"runs {name} without a container"
     if scanner.args and not scanner.declared:
         yield f"{table}.args", f"adds arguments to {name}"

@@ -225,3 +225,4 @@ Count = Annotated[int, Field(strict=True)]
 
 SeverityWord = Literal["critical", "high", "medium", "low", "info"]
 FailOn = Literal["critical", "high", "medium", "low", "info", "never"]
+Pull = Literal["missing", "never", "always"]

@@ -13,6 +13,7 @@ import sarif_om
 from scanrun.model import Category, Severity
 from scanrun.sarif.uri import encode_path
 
+_SOURCE = "/src/"
 CWE = re.compile(r"(?i)^(?:cwe[-: ]?)?0*(\d{1,5})$")
 
 
@@ -104,6 +105,7 @@ def result(
     end_line: int | None = None,
     column: int | None = None,
     end_column: int | None = None,
+    context: tuple[int, int] | None = None,
     markdown: str = "",
     component: str = "",
     component_kind: str = "package",
@@ -115,7 +117,8 @@ def result(
     """Return a result with exactly one location.
 
     `path` is relative to the scanned tree, not yet encoded. Lines and columns count from 1;
-    without `line` the result is about the whole file and stands on line 1. `component` is what
+    without `line` the result is about the whole file and stands on line 1. `context` is the first
+    and last line of the statement, where that is more than the place. `component` is what
     the place does not say (a package URL, a resource), `identity` what tells this finding from
     others when lines move (`packageIdentity/v1` -> text): without it the text of the line does.
     `suppressed` is the justification of a suppression in the source. Never pass source text on
@@ -127,6 +130,7 @@ def result(
         end_line=end_line,
         column=column,
         end_column=end_column,
+        context=context,
         component=component,
         component_kind=component_kind,
     )
@@ -154,17 +158,24 @@ def location(
     end_line: int | None = None,
     column: int | None = None,
     end_column: int | None = None,
+    context: tuple[int, int] | None = None,
     component: str = "",
     component_kind: str = "package",
 ) -> sarif_om.Location:
     """Return a place in the tree; the parameters are those of `result`."""
-    artifact = sarif_om.ArtifactLocation(uri=encode_path(path), uri_base_id="SRCROOT")
+    # reports name files as the container sees them
+    artifact = sarif_om.ArtifactLocation(
+        uri=encode_path(path.removeprefix(_SOURCE)), uri_base_id="SRCROOT"
+    )
     region = sarif_om.Region(
         start_line=line or 1, end_line=end_line, start_column=column, end_column=end_column
     )
+    around = context and sarif_om.Region(start_line=context[0], end_line=context[1])
     logical = [sarif_om.LogicalLocation(fully_qualified_name=component, kind=component_kind)]
     return sarif_om.Location(
-        physical_location=sarif_om.PhysicalLocation(artifact_location=artifact, region=region),
+        physical_location=sarif_om.PhysicalLocation(
+            artifact_location=artifact, region=region, context_region=around
+        ),
         logical_locations=logical if component else None,
     )
 
@@ -182,6 +193,8 @@ def pascal_case(text: str) -> str:
 
 
 def _fitting_score(severity: Severity, score: float | None) -> float:
+    if not isinstance(severity, Severity):
+        raise TypeError(f"severity {severity!r} is a word: say Severity.of_word({severity!r})")
     fits = score is not None and Severity.of_score(score) is severity
     return score if fits and score is not None else severity.score
 

@@ -4,6 +4,7 @@ sarif_om knows the names but has no writer. Walking its metadata for every objec
 what the rest of a conversion does, so the walk is done once per class and becomes a function.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ _MEANINGFUL_WHEN_EMPTY = frozenset({"results", "suppressions"})
 _RENAMED = {(sarif_om.Suppression, "state"): "status"}
 """sarif_om was made from a draft of the standard."""
 _ATOMS = frozenset({str, int, float, bool, type(None)})
+
+_UNSEEN = re.compile(rb"\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
+"""Control characters beyond ASCII (JSON escapes the others), and those that set a direction."""
 
 _compiled: dict[type, Callable[[Any], dict[str, Any]]] = {}
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -37,11 +41,19 @@ def to_json(item: object) -> dict[str, Any]:
 
 
 def dumps(value: object) -> bytes:
-    """Return compact JSON with sorted keys; what is no Unicode in a text is escaped in it."""
+    """Return compact JSON with sorted keys; what is no Unicode in a text is escaped in it.
+
+    Also what a terminal obeys, or turns a line around with: a log may be shown as it is.
+    """
     try:
-        return _encoder.encode(value)
+        encoded = _encoder.encode(value)
     except UnicodeEncodeError:
-        return _encoder.encode(_without_surrogates(value))
+        encoded = _encoder.encode(_without_surrogates(value))
+    return encoded if encoded.isascii() else _UNSEEN.sub(_escaped, encoded)
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match[0].decode())
 
 
 def _compile(kind: type) -> Callable[[Any], dict[str, Any]]:

@@ -23,6 +23,8 @@ NO_RULE = "no-rule-id"
 _CWE_TAG = re.compile(r"(?i)\bcwe[-/: ]{0,2}0*(\d{1,5})\b")
 _LASTING = re.compile(r"/v\d+$|[Hh]ash$")
 """Keys of fingerprints worth keeping; the others are commits, authors and dates."""
+_ACTIVE = re.compile(r"(?i)<(?!https?://)[a-z/!?]|\b(?:javascript|vbscript|data):")
+"""HTML, and addresses that run something."""
 _TEXT_LIMIT = 4000
 _RELATED_LIMIT = 100
 _WORDS_KEPT = ("confidence", "cve", "cvss", "cwe", "fix", "package", "precision", "purl")
@@ -91,17 +93,16 @@ class Run:
             if invocation.get("executionSuccessful") is not True:
                 text = _word(invocation, "exitCodeDescription") or "no reason given"
                 yield Notification(f"the tool says that it failed: {text}", "error")
-            for kind in ("toolExecutionNotifications", "toolConfigurationNotifications"):
-                for each in _list(invocation, kind):
-                    yield from self._notification(each)
+            for each in notices(invocation):
+                yield from self._notification(each)
 
     def _notification(self, item: Json) -> Iterator[Notification]:
-        level = item.get("level", "warning")
+        level = notice_level(item)
         if level in ("note", "none"):
             return
         path = next((self._place(each)[0] for each in _list(item, "locations")), None)
         text = self._message(item, {}) or "notification without a text"
-        yield Notification(text, "warning" if level == "warning" else "error", path)
+        yield Notification(text, level, path)
 
     def _rule(self, rule_id: str, rule: Json) -> Rule:
         short = _text(rule, "shortDescription") or _word(rule, "name") or rule_id
@@ -111,7 +112,7 @@ class Run:
             short=short,
             full=_text(rule, "fullDescription"),
             help_text=_text(rule, "help"),
-            help_markdown=_text(rule, "help", "markdown"),
+            help_markdown=_without_html(_text(rule, "help", "markdown")),
             help_uri=_link(rule.get("helpUri")),
             severity=severity_of({}, rule),
             score=as_number(_map(rule.get("properties")).get("security-severity")),
@@ -195,6 +196,22 @@ class Run:
         return clean_text(text, _TEXT_LIMIT)
 
 
+def notices(invocation: Json) -> Iterator[Json]:
+    """Yield what an invocation notes of the run itself, and of its configuration.
+
+    Raises:
+        ConversionError: that is no list of objects.
+    """
+    yield from _list(invocation, "toolExecutionNotifications")
+    yield from _list(invocation, "toolConfigurationNotifications")
+
+
+def notice_level(notice: Json) -> str:
+    """Return how bad a notice is; a level that SARIF does not know counts as `error`."""
+    level = notice.get("level", "warning")
+    return level if level in ("none", "note", "warning") else "error"
+
+
 def is_ours(head: Json) -> bool:
     """Say whether scanrun wrote the run."""
     return bool(_map(head.get("properties")).get("scanrun"))
@@ -248,7 +265,7 @@ def _suppressions(result: Json) -> list[dict[str, str]]:
 
 def _suppression(item: Json) -> dict[str, str]:
     kind, status = item.get("kind"), item.get("status", "accepted")
-    made = {"kind": kind if kind in ("inSource", "external") else "external"}
+    made = {"kind": kind if kind in ("inSource", "external") else "inSource"}
     if status != "accepted":
         made["status"] = status if status in ("underReview", "rejected") else "underReview"
     justification = clean_text(_word(item, "justification"), 1000)
@@ -296,6 +313,14 @@ def _link(value: object) -> str:
 
 def _text(item: Json, name: str, form: str = "text") -> str:
     return clean_text(_word(_map(item.get(name)), form), _TEXT_LIMIT)
+
+
+def _without_html(markdown: str) -> str:
+    """Return the markdown, or nothing where a page that shows it could be made to run a script.
+
+    The plain text stands beside it, so nothing is lost.
+    """
+    return "" if _ACTIVE.search(markdown) else markdown
 
 
 def _map(value: object) -> Json:

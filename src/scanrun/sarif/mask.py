@@ -127,8 +127,14 @@ Span = tuple[int, int]
 
 def clean_text(text: str, limit: int = 0) -> str:
     """Return `text` without escape sequences and control characters, cut at `limit` characters."""
-    text = _CONTROL.sub("", _ESCAPE.sub("", text.replace("\r\n", "\n")))
+    if not text.isprintable():  # most are
+        text = _CONTROL.sub("", _ESCAPE.sub("", text.replace("\r\n", "\n")))
     return text[: limit - 1] + "…" if 0 < limit < len(text) else text
+
+
+def one_line(text: str, limit: int = 0) -> str:
+    """Return `text` clean and on one line: a file's name must not forge a line of our output."""
+    return clean_text(" ".join(clean_text(text).split()), limit)
 
 
 class Masker:
@@ -143,6 +149,10 @@ class Masker:
     def text(self, text: str) -> str:
         """Return `text` masked."""
         return _masked(text, 0, len(text), self._spans(text))
+
+    def clean(self, text: str) -> str:
+        """Return `text` without escape sequences, masked."""
+        return self.text(clean_text(text))
 
     def file(self, source: Path, target: Path) -> None:
         """Write `source`, masked, to `target`, a block at a time.

@@ -14,6 +14,7 @@ from scanrun.model import Category, Notification
 from scanrun.sarif.build import Result, Rule
 from scanrun.sarif.codec import to_json
 from scanrun.sarif.foreign import Run, is_ours
+from scanrun.sarif.keys import refuse_repeated_keys
 
 T = TypeVar("T")
 
@@ -65,9 +66,12 @@ def read_json(path: Path, shape: type[T]) -> T:
     """Return the JSON document in `path` as `shape` (a msgspec Struct, or a plain type).
 
     Raises:
-        ConversionError: missing, empty, cut off, no JSON, or of another shape.
+        ConversionError: missing, empty, cut off, no JSON, of another shape, or ambiguous.
     """
-    return decode(_content(path), shape, path.name)
+    content = _content(path)
+    found = decode(content, shape, path.name)
+    refuse_repeated_keys(content, path.name)
+    return found
 
 
 def _with_lone_surrogates(data: bytes | msgspec.Raw, shape: type[T]) -> T:
@@ -93,7 +97,7 @@ def decode(data: bytes | msgspec.Raw, shape: type[T], where: str) -> T:
     except (msgspec.MsgspecError, ValueError) as error:
         try:
             return _with_lone_surrogates(data, shape)
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise ConversionError(f"{where!r} is not the expected report: {error}") from error
     except RecursionError as error:
         raise ConversionError(f"{where!r} is nested too deeply") from error
@@ -140,11 +144,30 @@ def read_tool_runs(
         ConversionError: see `read_sarif`.
     """
     for head, rules, results in _runs(path):
-        if results is None:
-            raise ConversionError(
-                f"{path.name!r} has a run without `results`: the scanner did not run"
-            )
-        yield ToolRun(head, _items(Run(head, rules, roots, category), results, path.name))
+        yield _tool_run(path, (head, rules, results), roots, category)
+
+
+def read_mixed_runs(path: Path, roots: tuple[str, ...] = ("/src",)) -> Iterator[SavedRun | ToolRun]:
+    """Yield the runs of a log: ours as they were written, another tool's as `read_tool_runs` does.
+
+    Raises:
+        ConversionError: see `read_sarif`.
+    """
+    for head, rules, results in _runs(path):
+        if is_ours(head) and results is not None:
+            decoded = (_decoded(raw, path.name) for raw in results)
+            yield SavedRun(head, {str(rule.get("id")): rule for rule in reversed(rules)}, decoded)
+        else:
+            yield _tool_run(path, (head, rules, results), roots, None)
+
+
+def _tool_run(
+    path: Path, parts: Parts, roots: tuple[str, ...], category: Category | None
+) -> ToolRun:
+    head, rules, results = parts
+    if results is None:
+        raise ConversionError(f"{path.name!r} has a run without `results`: the scanner did not run")
+    return ToolRun(head, _items(Run(head, rules, roots, category), results, path.name))
 
 
 def _items(
@@ -152,8 +175,14 @@ def _items(
 ) -> Iterator[Rule | Result | Notification]:
     yield from run.rules()
     for raw in results:
-        yield run.result(decode(raw, dict[str, Any], where))
+        yield run.result(_decoded(raw, where))
     yield from run.notifications()
+
+
+def _decoded(raw: msgspec.Raw, where: str) -> dict[str, Any]:
+    result = decode(raw, dict[str, Any], where)
+    refuse_repeated_keys(raw, where, levels=1)
+    return result
 
 
 def read_runs(path: Path) -> Iterator[SavedRun]:
@@ -169,7 +198,7 @@ def read_runs(path: Path) -> Iterator[SavedRun]:
     for head, rules, results in _runs(path):
         if results is None:
             head["results"] = None
-        decoded = (decode(raw, dict[str, Any], path.name) for raw in results or ())
+        decoded = (_decoded(raw, path.name) for raw in results or ())
         if is_ours(head):
             yield SavedRun(head, {str(rule.get("id")): rule for rule in reversed(rules)}, decoded)
         else:
@@ -180,7 +209,9 @@ def read_runs(path: Path) -> Iterator[SavedRun]:
 
 def _runs(path: Path) -> Iterator[Parts]:
     where = path.name
-    log = decode(_content(path), _Log, where)
+    content = _content(path)
+    log = decode(content, _Log, where)
+    refuse_repeated_keys(content, where)
     if log.version != "2.1.0":
         raise ConversionError(f"{where!r} is SARIF {log.version!r}, not 2.1.0")
     if any("results" in each for each in log.outside):

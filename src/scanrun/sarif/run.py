@@ -12,13 +12,15 @@ from scanrun import __version__
 from scanrun.contracts import Driver
 from scanrun.errors import ConversionError
 from scanrun.model import Evidence, Notification, ScanResult, Severity, Snapshot, Status
-from scanrun.sarif.mask import clean_text
+from scanrun.sarif.foreign import notice_level, notices
+from scanrun.sarif.mask import clean_text, one_line
 from scanrun.sarif.uri import decode_path, encode_path
 
 _SEMANTIC = re.compile(
     r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
 )
 _TEXT_LIMIT = 4000
+_UNREAD_KEPT = 100
 
 
 class _Saved(msgspec.Struct, kw_only=True):
@@ -92,7 +94,7 @@ def saved_result(run_head: Mapping[str, Any]) -> ScanResult:
     problem = _problem(run_head, told)
     completed = status is Status.COMPLETED
     return ScanResult(
-        name=saved.name,
+        name=one_line(saved.name, 200),
         category=saved.category,
         status=Status.FAILED if completed and problem else status,
         reason=saved.reason or problem,
@@ -117,6 +119,18 @@ def run_id_of(run_head: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the id of the scanrun run that a saved run belongs to, if it does."""
     found = _map(_map(run_head.get("properties")).get("scanrun")).get("run_id")
     return (clean_text(found, 200),) if isinstance(found, str) and found else ()
+
+
+def unread_of(run_head: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what of the tree the run of scanrun could not read; see `Snapshot.unread`.
+
+    Raises:
+        ConversionError: our own properties are damaged.
+    """
+    found = _map(_map(run_head.get("properties")).get("scanrun")).get("unread", [])
+    if not isinstance(found, list):
+        raise ConversionError("a run's `properties.scanrun` is damaged: `unread` is no list")
+    return tuple(clean_text(str(each), 1000) for each in found)
 
 
 def _driver(result: ScanResult, driver: Driver, *, taxonomies: bool) -> dict[str, Any]:
@@ -196,7 +210,9 @@ def _saved(result: ScanResult, run_id: str, snapshot: Snapshot) -> dict[str, Any
         evidence=result.evidence,
     )
     made: dict[str, Any] = msgspec.to_builtins(kept)
-    return {**made, "run_id": run_id, "commit": snapshot.commit, "dirty": snapshot.dirty}
+    tree = {"commit": snapshot.commit, "dirty": snapshot.dirty}
+    unread = list(snapshot.unread)[:_UNREAD_KEPT]
+    return {**made, "run_id": run_id, **tree, **({"unread": unread} if unread else {})}
 
 
 def _cwe_taxonomy(numbers: Iterable[int]) -> dict[str, Any]:
@@ -221,7 +237,7 @@ def _foreign_result(head: Mapping[str, Any], told: tuple[Notification, ...]) -> 
     driver = _map(_map(head.get("tool")).get("driver"))
     problem = _problem(head, told)
     return ScanResult(
-        name=clean_text(str(driver.get("name") or "unnamed tool"), 200),
+        name=one_line(str(driver.get("name") or ""), 200) or "unnamed tool",
         category="",
         status=Status.FAILED if problem else Status.COMPLETED,
         reason=problem,
@@ -252,23 +268,14 @@ def _invocations(head: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _told(head: Mapping[str, Any]) -> tuple[Notification, ...]:
-    """Return the notifications; a level that SARIF does not know counts as `error`."""
-    given = (_notices(each) for each in _invocations(head))
-    return tuple(_read_notification(each) for notices in given for each in notices)
-
-
-def _notices(invocation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = invocation.get("toolExecutionNotifications") or []
-    if not isinstance(found, list):
-        raise ConversionError("a run's `toolExecutionNotifications` is no list")
-    return [_map(each) for each in found]
+    """Return all notifications of the run."""
+    given = (notices(each) for each in _invocations(head))
+    return tuple(_read_notification(each) for found in given for each in found)
 
 
 def _read_notification(item: Mapping[str, Any]) -> Notification:
-    level = item.get("level", "warning")
     text = clean_text(str(_map(item.get("message")).get("text") or "no text"), _TEXT_LIMIT)
-    known = level in ("none", "note", "warning")
-    return Notification(text, level if known else "error", _path(item))
+    return Notification(text, notice_level(item), _path(item))
 
 
 def _path(notification: Mapping[str, Any]) -> str | None:

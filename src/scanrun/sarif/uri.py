@@ -26,6 +26,13 @@ def decode_path(uri: str) -> str:
     return os.fsdecode(unquote_to_bytes(uri))
 
 
+def inside_tree(uri: str) -> str:
+    """Return a relative reference as one that stays in the tree: `/` and `..` end at its root."""
+    if not uri.startswith("/") and ".." not in uri:
+        return uri
+    return encode_path(_inside(decode_path(uri)))
+
+
 def relative_path(path: str, *roots: str) -> str:
     """Return `path` relative to the first of `roots` it lies under, without `./` and `..`.
 

@@ -1,7 +1,7 @@
 """What a stage sees of a result: one typed view, whoever wrote the log."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ from scanrun.sarif.uri import decode_path
 FINGERPRINT = "scanrun/v1"
 """Key of the fingerprint that every result carries."""
 KINDS = frozenset({"notApplicable", "pass", "fail", "review", "open", "informational"})
+_HARMLESS = frozenset({"notApplicable", "pass", "informational"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +77,11 @@ def severity_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Severity:
     """Return how bad a result is: the first of its sources that says anything at all.
 
     A source that says something nobody understands makes it `UNKNOWN`: to go on to the next
-    would let a garbled "critical" pass as SARIF's default, a warning.
+    would let a garbled "critical" pass as SARIF's default, a warning. Of level and rank the worse
+    counts: neither is there to make the other harmless.
     """
-    if kind_of(result) != "fail":
+    kind = kind_of(result)
+    if kind in _HARMLESS:
         return Severity.INFO
     word = _property(result, "severity")
     if word not in (None, ""):
@@ -87,15 +90,24 @@ def severity_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Severity:
         score = _property(item, "security-severity")
         if score not in (None, ""):
             return _of_number(score, 1)
+    told = [Severity.of_word(level) for level in _levels(result, rule, kind)]
     if result.get("rank") not in (None, -1):
-        return _of_number(result["rank"], 10)
-    return Severity.of_word(level_of(result, rule))
+        told.append(_of_number(result["rank"], 10))
+    # SARIF's default is a warning; of what is still to be looked at nobody has said how bad it is
+    default = Severity.MEDIUM if kind == "fail" else Severity.UNKNOWN
+    return max(told, key=lambda severity: severity.score, default=default)
+
+
+def _levels(result: Mapping[str, Any], rule: Mapping[str, Any], kind: str) -> Iterator[str]:
+    """Yield the level: the result's own, else its rule's. `none` says nothing of an open matter."""
+    default = _map(rule.get("defaultConfiguration")).get("level")
+    found = [str(each) for each in (result.get("level"), default) if each]
+    yield from [each for each in found if kind == "fail" or each != "none"][:1]
 
 
 def level_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> str:
     """Return the level: the result's own, else its rule's, else SARIF's default."""
-    default = _map(rule.get("defaultConfiguration")).get("level")
-    return str(result.get("level") or default or "warning")
+    return next(_levels(result, rule, "fail"), "warning")
 
 
 def kind_of(result: Mapping[str, Any]) -> str:

@@ -1,16 +1,30 @@
 """Whether a scanner's answer is to be believed, and why: the verb is `weigh`."""
 
+import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scanrun.contracts import HasCanary, HasInputs, HasSigns, Scanner
-from scanrun.model import Database, Edition, Evidence, Notification, Outputs, Sign, Target
+from scanrun.model import (
+    Database,
+    Edition,
+    Evidence,
+    Notification,
+    Outputs,
+    Proof,
+    ScanResult,
+    Sign,
+    Target,
+)
+from scanrun.quantity import counted, span
 
 _SHOWN = 5
+_AHEAD = timedelta(days=1)
+"""So far a database may be ahead of the clock: time zones, and clocks that drift."""
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
 
 
@@ -31,20 +45,29 @@ def weigh(
     canary_found: frozenset[str],
     databases: Iterable[UsedDatabase] = (),
     notifications: Iterable[Notification] = (),
+    lost: Iterable[str] = (),
+    planted: Collection[str] = (),
+    lower: Collection[Proof] = (),
     now: datetime | None = None,
 ) -> Evidence:
-    """Return the evidence for an answer. Each of its `problems` makes the scan incomplete."""
+    """Return the evidence for an answer. Each of its `problems` makes the scan incomplete.
+
+    `lost` is what the scanner was not given of the tree, `planted` the paths of the canaries in
+    what it was given. `lower` are the proofs that are not insisted on: what is missing of them is
+    `lowered`.
+    """
     now = now or datetime.now(UTC)
     used = tuple(databases)
     canary, canary_problems = _canary(scanner, canary_found)
     expected, kinds, missing = _inputs(scanner, target, outputs)
-    signs, sign_problems = _signs(scanner, outputs.log)
+    signs, sign_problems = _signs(scanner, outputs.log, planted)
     problems = [
-        *canary_problems,
-        *_missing_problems(missing),
-        *sign_problems,
-        *_age_problems(used, now),
-        *(note.text for note in notifications if note.level == "error"),
+        *((Proof.CANARY, text) for text in canary_problems),
+        *((Proof.INPUTS, text) for text in _missing_problems(missing)),
+        *((Proof.INPUTS, text) for text in lost),
+        *((Proof.SIGNS, text) for text in sign_problems),
+        *((Proof.AGE, text) for text in _age_problems(used, now)),
+        *((note.proof, note.text) for note in notifications if note.level == "error"),
     ]
     oldest = min((each.edition.updated for each in used), default=None)
     return Evidence(
@@ -55,9 +78,18 @@ def weigh(
         missing=missing,
         data_updated=oldest,
         signs=signs,
-        problems=tuple(dict.fromkeys(problems)),
+        problems=tuple(dict.fromkeys(text for proof, text in problems if proof not in lower)),
+        lowered=tuple(dict.fromkeys(text for proof, text in problems if proof in lower)),
         summary=_summary(kinds, canary, oldest, now),
     )
+
+
+def lowered(results: Iterable[ScanResult]) -> Iterator[str]:
+    """Yield a sentence on each scanner that is believed with less evidence than it should have."""
+    for each in results:
+        if each.evidence.lowered:
+            missing = "; ".join(each.evidence.lowered)
+            yield f"{each.name} is believed all the same (evidence.lower): {missing}"
 
 
 def _canary(scanner: Scanner, found: frozenset[str]) -> tuple[str, list[str]]:
@@ -88,16 +120,22 @@ def _missing_problems(missing: tuple[str, ...]) -> Iterator[str]:
         yield f"not analysed: {names}{more}"
 
 
-def _signs(scanner: Scanner, log: Path | None) -> tuple[tuple[str, ...], list[str]]:
-    """Return what the log tells, and which of it takes the answer's worth away."""
+def _signs(
+    scanner: Scanner, log: Path | None, planted: Collection[str]
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return what the log tells, and which of it takes the answer's worth away.
+
+    What it says of a canary is no sign: some of them are broken for another scanner.
+    """
     if not isinstance(scanner, HasSigns) or log is None:
         return (), []
     patterns = [(sign, re.compile(sign.pattern.encode())) for sign in scanner.signs]
+    ours = tuple(os.fsencode(path) for path in planted)
     seen: Counter[Sign] = Counter()
     with log.open("rb") as stream:
         while line := stream.readline(65536):
             plain = _ANSI.sub(b"", line)
-            if b".scanrun-canary" not in plain:
+            if not any(path in plain for path in ours):
                 seen.update(sign for sign, pattern in patterns if pattern.search(plain))
     told = {sign: f"{sign.meaning} ({times} times)" for sign, times in seen.items()}
     return tuple(told.values()), [text for sign, text in told.items() if sign.incomplete]
@@ -107,22 +145,19 @@ def _age_problems(used: Iterable[UsedDatabase], now: datetime) -> Iterator[str]:
     for each in used:
         age = now - each.edition.updated
         if age > each.max_age:
-            allowed = _span(each.max_age)
-            yield f"{each.database.title} is {_span(age)} old, and {allowed} is the most it may be"
+            allowed = span(each.max_age)
+            yield f"{each.database.title} is {span(age)} old, and {allowed} is the most it may be"
+        elif age < -_AHEAD:
+            yield (
+                f"{each.database.title} is {span(-age)} newer than this clock: one of them is"
+                " wrong, and so nobody knows how old it is"
+            )
 
 
 def _summary(kinds: Mapping[str, int], canary: str, data: datetime | None, now: datetime) -> str:
-    parts = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.items()]
+    parts = [counted(count, kind) for kind, count in kinds.items()]
     if data is not None:
-        parts.append(f"database {_span(now - data)} old")
+        parts.append(f"database {span(now - data)} old")
     if canary != "none":
         parts.append(f"canary {canary}")
     return ", ".join(parts)
-
-
-def _span(age: timedelta) -> str:
-    seconds = max(0, int(age.total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

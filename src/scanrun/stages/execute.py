@@ -1,24 +1,36 @@
 """Runs what the plan says, scanners side by side: the verb is `execute`.
 
 One thread a scanner. Whatever goes wrong with one of them, a plugin's bug included, costs that
-scanner only.
+scanner only. The threads are daemons: one that nothing can stop does not keep the run from ending.
 """
 
+import errno
 import queue
+import threading
+import time
 import traceback
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from scanrun.context import Context, Progress
 from scanrun.errors import InterruptedRunError, ScanError
 from scanrun.model import Decision, ScanResult
-from scanrun.stages.outcome import failed, not_run
-from scanrun.stages.plan import Entry
+from scanrun.stages.outcome import failed, not_run, reserve
 from scanrun.stages.scan import scan
+from scanrun.stages.select import Entry
+
+STOP_S = 60.0
+"""How long the scanners have to end after the run was asked to stop."""
+_JOIN_S = 3.0
+"""The same, when it was asked a second time."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+See = Callable[[Progress], None]
 
 
-def execute(context: Context, see: Callable[[Progress], None]) -> tuple[ScanResult, ...]:
+def execute(context: Context, see: See) -> tuple[ScanResult, ...]:
     """Run the plan and return one result for each of its entries, in the plan's order.
 
     `see` is called on this thread. When `context.cancel` is set, what runs is stopped and what
@@ -30,22 +42,35 @@ def execute(context: Context, see: Callable[[Progress], None]) -> tuple[ScanResu
         for entry in entries
         if entry.decision is not Decision.RUN
     }
-    running = context.plan.to_run
-    jobs = context.request.settings.scan.jobs or max(len(running), 1)
-    with ThreadPoolExecutor(jobs, thread_name_prefix="scanrun") as pool:
-        futures: dict[str, Future[ScanResult]] = {
-            entry.name: pool.submit(_run_entry, context, entry) for entry in running
-        }
-        while len(done) < len(entries):
-            _drain(context, see, done)
-            crashed = [f for name, f in futures.items() if name not in done and f.done()]
-            for future in crashed:
-                future.result()
-                _drain(context, see, done)
+    for entry in context.plan.to_run:
+        reserve(context, entry)
+    workers = _started(context)
+    try:
+        _follow(context, see, done, workers)
+    except KeyboardInterrupt:
+        _join(workers)
+        raise
+    for entry in context.plan.to_run:
+        if entry.name not in done:
+            done[entry.name] = failed(context, entry, None, "interrupted: it did not stop", "")
     return tuple(done[entry.name] for entry in entries)
 
 
-def _drain(context: Context, see: Callable[[Progress], None], done: dict[str, ScanResult]) -> None:
+def _follow(
+    context: Context, see: See, done: dict[str, ScanResult], workers: Iterable["_Worker"]
+) -> None:
+    """Hand on what the workers tell, until all have ended or had their time to stop."""
+    until = float("inf")
+    while len(done) < len(context.plan.entries) and time.monotonic() < until:
+        _drain(context, see, done)
+        for worker in workers:
+            if worker.error is not None:
+                raise worker.error
+        if context.cancel.is_set():
+            until = min(until, time.monotonic() + STOP_S)
+
+
+def _drain(context: Context, see: See, done: dict[str, ScanResult]) -> None:
     """Hand on what is queued; waits a moment for the first, so that signals get their turn."""
     timeout: float | None = 0.2
     while True:
@@ -59,7 +84,43 @@ def _drain(context: Context, see: Callable[[Progress], None], done: dict[str, Sc
         see(event)
 
 
-def _run_entry(context: Context, entry: Entry) -> ScanResult:
+class _Worker(threading.Thread):
+    """Runs one entry after the other. An `error` of its own is a bug, and ends the run."""
+
+    def __init__(self, context: Context, todo: "queue.SimpleQueue[Entry]") -> None:
+        super().__init__(name="scanner", daemon=True)
+        self.error: BaseException | None = None
+        self._context = context
+        self._todo = todo
+
+    def run(self) -> None:
+        try:
+            with suppress(queue.Empty):
+                while True:
+                    _run_entry(self._context, self._todo.get_nowait())
+        except BaseException as error:  # noqa: BLE001 - raised again on the main thread
+            self.error = error
+
+
+def _started(context: Context) -> list[_Worker]:
+    todo: queue.SimpleQueue[Entry] = queue.SimpleQueue()
+    for entry in context.plan.to_run:
+        todo.put(entry)
+    jobs = context.request.settings.scan.jobs or todo.qsize()
+    workers = [_Worker(context, todo) for _ in range(min(jobs, todo.qsize()))]
+    for worker in workers:
+        worker.start()
+    return workers
+
+
+def _join(workers: Iterable[_Worker]) -> None:
+    """Let them remove what they have on an engine, before the engine is left."""
+    until = time.monotonic() + _JOIN_S
+    for worker in workers:
+        worker.join(max(0.0, until - time.monotonic()))
+
+
+def _run_entry(context: Context, entry: Entry) -> None:
     """Run one scanner, whatever happens, and queue its result."""
     started = datetime.now(UTC)
     try:
@@ -69,14 +130,20 @@ def _run_entry(context: Context, entry: Entry) -> ScanResult:
     except InterruptedRunError as error:
         result = failed(context, entry, started, f"interrupted: {error}", "")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's bug costs only its own part
-        _log_bug(context, entry)
-        reason = f"the plugin failed: {type(error).__name__}: {error}"
-        result = failed(context, entry, started, reason, "its log has the traceback")
+        result = _broken(context, entry, started, error)
     context.events.put(Progress(entry.name, result.status.value, datetime.now(UTC), result))
-    return result
+
+
+def _broken(context: Context, entry: Entry, started: datetime, error: BaseException) -> ScanResult:
+    if isinstance(error, OSError) and error.errno in _FULL:
+        reason = f"no room in the scratch folder {str(context.folder)!r}: {error.strerror}"
+        return failed(context, entry, started, reason, "make room, or name another in TMPDIR")
+    _log_bug(context, entry)
+    reason = f"the plugin failed: {type(error).__name__}: {error}"
+    return failed(context, entry, started, reason, "its log has the traceback")
 
 
 def _log_bug(context: Context, entry: Entry) -> None:
     path = context.log(entry.name)
-    with path.open("a", encoding="utf-8", errors="replace") as log:
+    with suppress(OSError), path.open("a", encoding="utf-8", errors="replace") as log:
         traceback.print_exc(file=log)

@@ -1,21 +1,16 @@
 """How a finding is known again tomorrow: `partialFingerprints["scanrun/v1"]` on every result."""
 
 import hashlib
-import os
-import stat
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from scanrun.model import Category, Snapshot
 from scanrun.sarif.uri import decode_path
 from scanrun.sarif.view import FINGERPRINT
+from scanrun.source import SourceLines
 
 _SECRET_CWES = frozenset({"256", "257", "259", "260", "312", "319", "321", "522", "540", "798"})
-_MAX_FILE = 4 << 20
-_FILES_KEPT = 8
 _HASH_BYTES = 16
 
 
@@ -28,10 +23,8 @@ class Fingerprinter:
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._root = snapshot.root
-        self._known = frozenset(file.path for file in snapshot.files)
+        self._source = SourceLines(snapshot)
         self._seen: Counter[bytes] = Counter()
-        self._lines = lru_cache(_FILES_KEPT)(self._read)
 
     def add(
         self, result: dict[str, Any], scanner: str, rule: Mapping[str, Any] | None = None
@@ -55,35 +48,11 @@ class Fingerprinter:
 
     def _line(self, path: str, number: int | None) -> str:
         """Return the text of a line without white space; empty where it can't be had."""
-        if number is None or path not in self._known:
+        if number is None:
             return ""
-        lines = self._lines(path)
+        lines = self._source.of(path)
         text = lines[number - 1] if 0 < number <= len(lines) else b""
         return b"".join(text.split()).decode("utf-8", "backslashreplace")
-
-    def _read(self, path: str) -> list[bytes]:
-        return read_regular(self._root / path).splitlines()
-
-
-def read_regular(path: Path, limit: int = _MAX_FILE) -> bytes:
-    """Return the content of a regular file; nothing for a link, a device or a file too large.
-
-    The tree is a stranger's and may change under us.
-    """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            return b""
-        with os.fdopen(handle, "rb", closefd=False) as stream:
-            return stream.read(limit)
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)
 
 
 def _identifies(key: str) -> bool:

@@ -32,6 +32,8 @@ _EXIT_CODES = {
     Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
 }
 _REASON_LIMIT = 300
+_UNREAD_SHOWN = 5
+WORST_FIRST = tuple(sorted(Severity, key=lambda each: -each.score))
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ def judge(
     *,
     run_id: str,
     required: Iterable[str] = (),
+    unread: Iterable[str] = (),
+    idle: str = "",
     interrupted: bool = False,
     told: tuple[str, ...] = (),
     snapshot: Mapping[str, Any] | None = None,
@@ -72,22 +76,25 @@ def judge(
     """Return the verdict on `results`.
 
     `required` names scanners that have to be among the completed ones, whatever `results` hold.
+    `unread` is what of the tree should have been scanned and could not be read; `idle` says why no
+    scanner ran, where none did.
     """
     scanners = tuple(results)
     limits = tuple(_conditions(scanners, policy))
-    complete = _completeness(scanners, frozenset(required))
-    status = _status(limits, complete, interrupted=interrupted)
+    ends = (_completeness(scanners, frozenset(required), idle), *_readability(tuple(unread)))
+    status = _status(limits, ends, interrupted=interrupted)
+    gaps = [f"{each.name} skipped: {each.gap}" for each in scanners if each.gap]
     return Verdict(
         run_id=run_id,
         status=status,
         exit_code=_EXIT_CODES[status],
-        reason=_reason(status, limits, complete, scanners),
+        reason="; ".join([_reason(status, limits, ends, scanners), *gaps]),
         fail_on=policy.fail_on.value if policy.fail_on else "never",
         counts=_sum(each.counts for each in scanners),
         suppressed=sum(each.suppressed for each in scanners),
         scanners=scanners,
-        conditions=(*limits, complete),
-        told=told,
+        conditions=(*limits, *ends),
+        told=(*told, *gaps),
         snapshot=snapshot or {},
         tree=tree or {},
         started=started,
@@ -95,12 +102,14 @@ def judge(
     )
 
 
-def _status(limits: Iterable[Condition], complete: Condition, *, interrupted: bool) -> Outcome:
+def _status(
+    limits: Iterable[Condition], ends: Iterable[Condition], *, interrupted: bool
+) -> Outcome:
     if interrupted:
         return Outcome.INTERRUPTED
     if not all(each.passed for each in limits):
         return Outcome.FAILED
-    return Outcome.PASSED if complete.passed else Outcome.INCOMPLETE
+    return Outcome.PASSED if all(each.passed for each in ends) else Outcome.INCOMPLETE
 
 
 def _conditions(scanners: Collection[ScanResult], policy: GatePolicy) -> Iterator[Condition]:
@@ -152,7 +161,9 @@ def _is(severity: Severity, wanted: Severity | None) -> bool:
     return wanted is None or severity is wanted
 
 
-def _completeness(scanners: Collection[ScanResult], required: frozenset[str]) -> Condition:
+def _completeness(
+    scanners: Collection[ScanResult], required: frozenset[str], idle: str
+) -> Condition:
     open_ends = [
         f"{each.name} did not complete ({_why(each)})"
         for each in scanners
@@ -162,9 +173,16 @@ def _completeness(scanners: Collection[ScanResult], required: frozenset[str]) ->
     open_ends += [f"{name} is required and did not run" for name in missing]
     completed = sum(each.status is Status.COMPLETED for each in scanners)
     if not completed and not open_ends:
-        open_ends = ["no scanner ran, so nothing was checked"]
+        open_ends = ["no scanner ran, so nothing was checked" + (f": {idle}" if idle else "")]
     detail = "; ".join(open_ends) or f"{completed} scanner{'' if completed == 1 else 's'} completed"
     return Condition("complete", passed=not open_ends, detail=detail)
+
+
+def _readability(unread: Collection[str]) -> Iterator[Condition]:
+    if unread:
+        named = ", ".join(clean_text(each, _REASON_LIMIT) for each in [*unread][:_UNREAD_SHOWN])
+        more = f" and {len(unread) - _UNREAD_SHOWN} more" if len(unread) > _UNREAD_SHOWN else ""
+        yield Condition("the tree could be read", passed=False, detail=f"not read: {named}{more}")
 
 
 def _why(result: ScanResult) -> str:
@@ -175,14 +193,15 @@ def _why(result: ScanResult) -> str:
 def _reason(
     status: Outcome,
     limits: Collection[Condition],
-    complete: Condition,
+    ends: Collection[Condition],
     scanners: Collection[ScanResult],
 ) -> str:
     """Return one sentence that says why."""
     if status is Outcome.PASSED:
-        return f"passed: {limits_text(limits)}{_rest(scanners)}; {complete.detail}"
+        return f"passed: {limits_text(limits)}{_rest(scanners)}; {limits_text(ends)}"
     broken = [f"{each.detail}; {_rule(each)}" for each in limits if not each.passed]
-    open_end = [] if complete.passed else [f"incomplete: {complete.detail}"]
+    open_ends = [each for each in ends if not each.passed]
+    open_end = [f"incomplete: {limits_text(open_ends)}"] if open_ends else []
     if status is Outcome.FAILED:
         return "; ".join([f"failed: {broken[0]}", *broken[1:], *open_end])
     if status is Outcome.INTERRUPTED:
@@ -213,7 +232,7 @@ def _rest(scanners: Iterable[ScanResult]) -> str:
 
 def count_text(counts: Mapping[Severity, int]) -> str:
     """Return counts worst first: `2 critical, 1 high`."""
-    return ", ".join(f"{counts[each]} {each}" for each in Severity if counts.get(each))
+    return ", ".join(f"{counts[each]} {each}" for each in WORST_FIRST if counts.get(each))
 
 
 def _findings(count: int) -> str:

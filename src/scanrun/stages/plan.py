@@ -1,18 +1,22 @@
 """What a run will do and why: the verb is `make_plan`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 from scanrun.cache import Cache, Held
 from scanrun.config import ScannerSettings
-from scanrun.contracts import HasCanary, HasDatabases, HasPlace, Isolation, Scanner
+from scanrun.contracts import (
+    HasDatabases,
+    HasPlace,
+    Isolation,
+    Scanner,
+)
 from scanrun.engines import Engines
-from scanrun.errors import CacheError, UsageError
+from scanrun.errors import CacheError, ScanError
+from scanrun.lockfile import LOCK_NAME
 from scanrun.model import (
-    CANARY_DIR,
-    Applies,
     Database,
     Decision,
     Located,
@@ -22,38 +26,8 @@ from scanrun.model import (
     Target,
 )
 from scanrun.request import Request
-
-
-@dataclass(frozen=True, slots=True)
-class DatabasePlan:
-    """A database that a scanner needs: what is held of it, and whether it is to be updated."""
-
-    database: Database
-    held: Held | None
-    due: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What the plan does with one scanner."""
-
-    scanner: Scanner
-    target: Target
-    settings: ScannerSettings
-    decision: Decision
-    reason: str
-    hint: str = ""
-    required: bool = False
-    """Named on the command line or in `[scan] required`."""
-    engine: str = ""
-    steps: tuple[Step, ...] = ()
-    located: Located | None = None
-    databases: tuple[DatabasePlan, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the scanner's name."""
-        return self.scanner.name
+from scanrun.stages.select import DatabasePlan, Entry, asked
+from scanrun.stages.tells import tell_influences
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,36 +56,6 @@ class ScanPlan:
         return tuple(entry for entry in self.entries if entry.decision is Decision.RUN)
 
 
-def select(
-    request: Request, scanners: Mapping[str, Scanner], snapshot: Snapshot
-) -> tuple[Entry, ...]:
-    """Return an entry for each scanner that is asked for: which apply, and which do not.
-
-    Raises:
-        UsageError: a name that no scanner has.
-    """
-    settings = request.settings
-    asked = (*request.names, *settings.scan.required, *settings.scan.skip)
-    for name in asked:
-        _check_name(name, scanners)
-    required = frozenset((*request.names, *settings.scan.required))
-    return tuple(
-        _select_one(request, scanner, snapshot, required)
-        for name, scanner in scanners.items()
-        if _asked_for(request, scanner, required)
-    )
-
-
-def canaries(entries: Iterable[Entry]) -> dict[str, bytes]:
-    """Return path -> content of the canaries that lie in the scanned copy."""
-    return {
-        f"{CANARY_DIR}/{entry.name}/{name}": content
-        for entry in entries
-        if entry.decision is Decision.RUN and isinstance(entry.scanner, HasCanary)
-        for name, content in entry.scanner.canary().files.items()
-    }
-
-
 def make_plan(
     request: Request,
     snapshot: Snapshot,
@@ -124,6 +68,8 @@ def make_plan(
         place(request, entry, engines, cache) if entry.decision is Decision.RUN else entry
         for entry in entries
     )
+    running = [each.scanner for each in placed if each.decision is Decision.RUN]
+    tells = tell_influences(snapshot, running, request.environment)
     return ScanPlan(
         run_id=request.run_id,
         snapshot=snapshot,
@@ -132,8 +78,14 @@ def make_plan(
             EngineUse(name, session.endpoint, session.version, session.isolation)
             for name, session in engines.open.items()
         ),
-        told=(*request.loaded.told, *snapshot.notes, *_tells(snapshot)),
+        told=(*request.loaded.told, *_lock_told(request), *snapshot.notes, *tells),
     )
+
+
+def _lock_told(request: Request) -> Iterator[str]:
+    """Tell of the tree's own lock file: who may change the tree chooses the images with it."""
+    if request.lock and (request.loaded.from_tree or request.loaded.file is None):
+        yield f"{LOCK_NAME} of the scanned tree says which images {len(request.lock)} names mean"
 
 
 def configured_steps(
@@ -152,62 +104,13 @@ def configured(step: Step, settings: ScannerSettings) -> Step:
     return replace(step, limits=step.limits.with_memory(settings.memory))
 
 
-def _check_name(name: str, scanners: Mapping[str, Scanner]) -> None:
-    if name in scanners:
-        return
-    from difflib import get_close_matches  # noqa: PLC0415 - only on a mistake
-
-    near = get_close_matches(name, scanners, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(scanners)}"
-    raise UsageError(f"no scanner {name!r}", hint=hint)
-
-
-def _asked_for(request: Request, scanner: Scanner, required: frozenset[str]) -> bool:
-    if request.names:
-        return scanner.name in required
-    on_request = isinstance(scanner, HasPlace) and scanner.on_request
-    return scanner.name in required or not on_request
-
-
-def _select_one(
-    request: Request, scanner: Scanner, snapshot: Snapshot, required: frozenset[str]
-) -> Entry:
-    settings = request.settings.scanner.get(scanner.name, ScannerSettings())
-    archive = Path(request.image) if request.image and Path(request.image).is_file() else None
-    target = Target(
-        snapshot=snapshot,
-        image=request.image,
-        archive=archive.absolute() if archive else None,
-        options=settings.options,
-        args=settings.args,
-        memory_mb=settings.memory,
-        offline=request.settings.scan.offline,
-    )
-    entry = Entry(
-        scanner=scanner,
-        target=target,
-        settings=settings,
-        decision=Decision.RUN,
-        reason="",
-        required=scanner.name in required,
-    )
-    if scanner.name in request.settings.scan.skip:
-        return replace(
-            entry, decision=Decision.SKIPPED, reason="skipped by configuration or --skip"
-        )
-    applies: Applies = scanner.applies(target)
-    if applies.yes:
-        return replace(entry, reason=applies.reason)
-    must = scanner.name in request.settings.scan.required
-    decision = Decision.UNAVAILABLE if must else Decision.NOT_APPLICABLE
-    reason = f"required, but does not apply: {applies.reason}" if must else applies.reason
-    return replace(entry, decision=decision, reason=reason)
-
-
 def place(request: Request, entry: Entry, engines: Engines, cache: Cache) -> Entry:
     """Return the entry with its engine, its steps, what would run them, and its databases."""
     settings = entry.settings
-    steps = configured_steps(entry.scanner, entry.target, settings)
+    try:
+        steps = asked(entry.scanner, "steps", partial(_steps, entry))
+    except ScanError as error:
+        return replace(entry, decision=Decision.UNAVAILABLE, reason=str(error), hint=error.hint)
     engine, located = engines.place(steps[0], settings.engine)
     for step in steps[1:]:
         if not located.problem:
@@ -216,7 +119,18 @@ def place(request: Request, entry: Entry, engines: Engines, cache: Cache) -> Ent
     entry = replace(entry, engine=engine, steps=steps, located=located)
     if located.problem:
         return _unavailable(entry, engines, located)
-    return replace(entry, databases=_databases(entry, cache, offline=request.settings.scan.offline))
+    databases = partial(_databases, entry, cache, offline=request.settings.scan.offline)
+    try:
+        return replace(entry, databases=asked(entry.scanner, "databases", databases))
+    except ScanError as error:
+        return replace(entry, decision=Decision.UNAVAILABLE, reason=str(error), hint=error.hint)
+
+
+def _steps(entry: Entry) -> tuple[Step, ...]:
+    steps = configured_steps(entry.scanner, entry.target, entry.settings)
+    if not steps:
+        raise TypeError("it has no steps")
+    return steps
 
 
 def _unavailable(entry: Entry, engines: Engines, located: Located) -> Entry:
@@ -232,9 +146,13 @@ def _unavailable(entry: Entry, engines: Engines, located: Located) -> Entry:
     )
     embedded = isinstance(entry.scanner, HasPlace) and entry.scanner.embedded
     owed = entry.required or embedded or not host
-    reason = located.problem if owed else f"{located.problem}: {_GAPS[entry.scanner.category]}"
-    decision = Decision.UNAVAILABLE if owed else Decision.SKIPPED
-    return replace(entry, decision=decision, reason=reason, hint=located.hint)
+    if owed:
+        return replace(
+            entry, decision=Decision.UNAVAILABLE, reason=located.problem, hint=located.hint
+        )
+    gap = _GAPS[entry.scanner.category]
+    reason = f"{located.problem}: {gap}"
+    return replace(entry, decision=Decision.SKIPPED, reason=reason, hint=located.hint, gap=gap)
 
 
 _GAPS = {
@@ -264,9 +182,3 @@ def _held(cache: Cache, database: Database) -> Held | None:
         return cache.current(database)
     except CacheError:
         return None
-
-
-def _tells(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(
-        f"{tell.path!r} is kept from {tell.scanner}: it {tell.effect}" for tell in snapshot.tells
-    )

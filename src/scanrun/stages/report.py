@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scanrun import __version__
 from scanrun.contracts import Reporter
+from scanrun.deadline import within
+from scanrun.errors import LostResultsError, OutputError
 from scanrun.files import written
 from scanrun.model import Evidence, Outcome, ScanResult, Status, Verdict
 from scanrun.output import LOG, OutputFolder
@@ -15,6 +18,9 @@ from scanrun.sarif.read import read_runs
 from scanrun.sarif.run import saved_result
 from scanrun.sarif.view import Finding
 from scanrun.sarif.writer import write_log
+
+REPORT_S = 300.0
+"""How long a plugin may write its report."""
 
 
 def report(
@@ -29,7 +35,29 @@ def report(
     """Write the log, the scanners' logs and raw reports, and each other report.
 
     `keep_raw` is `[output] raw`. The caller writes the verdict when this has worked.
+
+    Raises:
+        LostResultsError: something can't be written.
     """
+    try:
+        _report(output, results, verdict, reporters, keep_raw, masker)
+    except LostResultsError:
+        raise
+    except (OSError, OutputError) as error:
+        raise LostResultsError(
+            f"the results can't be written to {str(output.path)!r}: {error}",
+            hint="make room, or choose another folder with --output, and scan again",
+        ) from error
+
+
+def _report(  # noqa: PLR0917 - as `report`
+    output: OutputFolder,
+    results: Iterable[ScanResult],
+    verdict: Verdict,
+    reporters: Iterable[Reporter],
+    keep_raw: str,
+    masker: Masker,
+) -> None:
     results = tuple(results)
     runs = [result.run_file for result in results if result.run_file is not None]
     with written(output.path / LOG) as stream:
@@ -40,8 +68,36 @@ def report(
         if keep_raw == "always" or (keep_raw == "on-failure" and failed):
             _keep_raw(output, result, masker)
     for reporter in reporters:
+        _write_other(output, reporter, verdict)
+
+
+def _write_other(output: OutputFolder, reporter: Reporter, verdict: Verdict) -> None:
+    """Write a plugin's report.
+
+    Raises:
+        LostResultsError: the plugin failed, or did not end.
+    """
+    try:
         with written(output.path / reporter.filename) as stream:
-            reporter.write(stream, findings(output.path / LOG), verdict)
+            found = shown_findings(output.path / LOG, verdict)
+            write = partial(reporter.write, stream, found, verdict)
+            within(REPORT_S, write, what="writing it")
+    except (OSError, OutputError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise LostResultsError(
+            f"report {reporter.filename!r} can't be written: {type(error).__name__}: {error}",
+            hint="leave it out of [report] formats, or mend its plugin",
+        ) from error
+
+
+def shown_findings(log: Path, verdict: Verdict) -> Iterator[Finding]:
+    """Yield the findings of the run that came to `verdict`; none where nothing ran."""
+    return findings(log) if _has_runs(verdict) else iter(())
+
+
+def _has_runs(verdict: Verdict) -> bool:
+    return any(result.run_file is not None for result in verdict.scanners)
 
 
 def findings(log: Path) -> Iterator[Finding]:
@@ -98,14 +154,18 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def running_json(run_id: str, started: datetime) -> dict[str, Any]:
+RUNNING = "running, or killed before it had a verdict"
+NOT_BEGUN = "could not begin, or was stopped before it did"
+
+
+def running_json(run_id: str, started: datetime, reason: str = RUNNING) -> dict[str, Any]:
     """Return the verdict of a run that has only begun: what a killed one leaves behind."""
     return verdict_json(
         Verdict(
             run_id=run_id,
             status=Outcome.INCOMPLETE,
             exit_code=3,
-            reason="running, or killed before it had a verdict",
+            reason=reason,
             fail_on="",
             counts={},
             started=started,
@@ -144,6 +204,7 @@ def evidence_json(evidence: Evidence) -> Mapping[str, Any]:
         "data_updated": _time(evidence.data_updated),
         "signs": list(evidence.signs),
         "problems": list(evidence.problems),
+        "lowered": list(evidence.lowered),
         "summary": evidence.summary,
     }
 

@@ -1,17 +1,19 @@
 """What one scanner does in a run, from its databases to its SARIF run: the verb is `scan`."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from scanrun.cache import Held
 from scanrun.context import Context
-from scanrun.contracts import HasVersion, ResolvesImages
-from scanrun.errors import CacheError, MissingToolError, ScanError, StepError
+from scanrun.contracts import HasProof, HasVersion, ResolvesImages, Scanner
+from scanrun.deadline import within
+from scanrun.errors import CacheError, InterruptedRunError, MissingToolError, ScanError, StepError
 from scanrun.model import (
     Category,
+    Evidence,
     Located,
     Outputs,
     Role,
@@ -19,18 +21,14 @@ from scanrun.model import (
     Step,
     StepOutcome,
 )
-from scanrun.sarif.mask import Masker, clean_text
-from scanrun.sarif.run import run_head
 from scanrun.sarif.writer import RunWriter
-from scanrun.stages.convert import convert_outputs
+from scanrun.stages.convert import Converted, convert_outputs
 from scanrun.stages.evidence import UsedDatabase, weigh
 from scanrun.stages.fingerprint import Fingerprinter
-from scanrun.stages.outcome import completed, driver
-from scanrun.stages.plan import DatabasePlan, Entry, configured, configured_steps
-
-_LOG_TAIL = 8000
-_TELLING = re.compile(r"(?i)\b(?:fatal|error|panic|denied|failed|cannot|no such)\b")
-"""What says more of a failure than the end of a stack trace."""
+from scanrun.stages.outcome import completed, finish
+from scanrun.stages.plan import configured, configured_steps
+from scanrun.stages.select import DatabasePlan, Entry, canaries
+from scanrun.stages.update import append_log, fetch, last_words
 
 
 def scan(context: Context, entry: Entry, started: datetime) -> ScanResult:
@@ -39,27 +37,20 @@ def scan(context: Context, entry: Entry, started: datetime) -> ScanResult:
     Raises:
         ScanError: it did not complete.
     """
+    if context.cancel.is_set():
+        raise InterruptedRunError("it had not begun")
     databases = tuple(_database(context, entry, plan) for plan in entry.databases)
     outcomes, located = _run_steps(context, entry, databases)
     outputs = _outputs(context, entry, outcomes)
+    lost = tuple(text for _, outcome in outcomes for text in outcome.lost)
     context.tell(entry.name, "reading its report")
-    version = _version(entry, outputs, located)
     with RunWriter(context.run_file(entry.name)) as writer:
-        seen = convert_outputs(
-            entry.scanner,
-            outputs,
-            writer,
-            fingerprinter=Fingerprinter(context.plan.snapshot),
-            triage=context.triage,
-            masker=context.masker,
-        )
-        evidence = weigh(
-            entry.scanner,
-            entry.target,
-            outputs,
-            canary_found=frozenset(seen.canary_found),
-            databases=_used(context, databases),
-            notifications=seen.notifications,
+        seen, evidence, version = within(
+            max(step.timeout_s for step in entry.steps),
+            partial(_read, context, entry, databases, outputs, located, lost, writer),
+            what="reading its report",
+            cancel=context.cancel,
+            hint="raise its `timeout`, or exclude what makes the report so large",
         )
         result = completed(
             entry,
@@ -71,16 +62,57 @@ def scan(context: Context, entry: Entry, started: datetime) -> ScanResult:
             started=started,
         )
         result = replace(result, version=version, run_file=context.run_file(entry.name))
-        writer.finish(
-            run_head(
-                result,
-                driver(entry),
-                run_id=context.plan.run_id,
-                snapshot=context.plan.snapshot,
-                cwes=seen.cwes,
-            )
-        )
+        finish(writer, context, entry, result, seen.cwes)
     return result
+
+
+def _read(  # noqa: PLR0917 - all of them, once
+    context: Context,
+    entry: Entry,
+    databases: Iterable[tuple[DatabasePlan, Held]],
+    outputs: Outputs,
+    located: Located,
+    lost: tuple[str, ...],
+    writer: RunWriter,
+) -> tuple[Converted, Evidence, str]:
+    """Return what the plugin reads in the outputs. All of it is the plugin's code, or waits for it.
+
+    One that is too late goes on in vain: its writer is closed by then.
+    """
+    planted = _planted(context, entry)
+    seen = convert_outputs(
+        entry.scanner,
+        outputs,
+        writer,
+        fingerprinter=Fingerprinter(context.plan.snapshot),
+        triage=context.triage,
+        masker=context.masker,
+        planted=planted,
+    )
+    evidence = weigh(
+        entry.scanner,
+        entry.target,
+        outputs,
+        canary_found=_canary_found(entry.scanner, outputs, seen),
+        databases=_used(context, databases),
+        notifications=seen.notifications,
+        lost=lost,
+        planted=planted,
+        lower=context.request.settings.evidence.lower.get(entry.name, ()),
+    )
+    return seen, evidence, _version(entry, outputs, located)
+
+
+def _planted(context: Context, entry: Entry) -> frozenset[str]:
+    """Return the paths of the canaries in what the scanner was given: of an image, none."""
+    given = any(step.source is not None for step in entry.steps)
+    return frozenset(canaries(context.plan.entries) if given else ())
+
+
+def _canary_found(scanner: Scanner, outputs: Outputs, seen: Converted) -> frozenset[str]:
+    if isinstance(scanner, HasProof):
+        return scanner.proven(outputs)
+    return frozenset(seen.canary_found)
 
 
 def _run_steps(
@@ -91,11 +123,12 @@ def _run_steps(
     caches = {plan.database.name: held.path for plan, held in databases}
     outcomes: list[tuple[Step, StepOutcome]] = []
     located = entry.located or Located("")
-    for step in entry.steps:
-        if located.note:
-            context.tell(entry.name, f"{located.note}: {located.reference}")
+    for number, step in enumerate(entry.steps, 1):
+        if located.to_pull:
+            context.tell(entry.name, f"pulling {located.reference}")
         located = session.prepare(step, context.cancel)
-        context.tell(entry.name, f"{step.name} running" if step.name != "scan" else "running")
+        which = f", step {number} of {len(entry.steps)}" if len(entry.steps) > 1 else ""
+        context.tell(entry.name, f"running{which}")
         outcomes.append((step, _run_step(context, entry, step, caches)))
     return outcomes, located
 
@@ -108,12 +141,12 @@ def _run_step(
     outcome = context.engines.session(entry.engine).run(
         step, name=entry.name, caches=caches, folder=folder, cancel=context.cancel
     )
-    _append_log(context, entry, step, outcome)
+    append_log(context.log(entry.name), step, outcome)
     if outcome.exit_code not in step.ok_exit_codes:
         listed = ", ".join(str(code) for code in sorted(step.ok_exit_codes))
         raise StepError(
             f"step {step.name!r} ended with exit code {outcome.exit_code} (an answer is {listed})"
-            + _last_words(context.masker, outcome.log),
+            + last_words(context.masker, outcome.log),
             hint="killed for its memory: raise `memory`" if outcome.oom_killed else "see its log",
         )
     if outcome.oom_killed:
@@ -154,6 +187,7 @@ def _database(context: Context, entry: Entry, plan: DatabasePlan) -> tuple[Datab
     database = plan.database
     if not plan.due:
         if plan.held is None:
+            context.cache.current(database)  # says so where there is one, and it is damaged
             raise CacheError(
                 f"{database.title} is not in the cache, and the run is offline",
                 hint="run `scanrun cache update` where there is a network, or `cache restore`",
@@ -163,22 +197,21 @@ def _database(context: Context, entry: Entry, plan: DatabasePlan) -> tuple[Datab
 
     def update(folder: Path) -> Path:
         context.tell(entry.name, f"updating {database.title}")
-        session = context.engines.session(entry.engine)
-        session.prepare(step, context.cancel)
-        outcome = session.run(
-            step, name=entry.name, caches={}, folder=folder, cancel=context.cancel
+        return fetch(
+            context.engines.session(entry.engine),
+            database,
+            step,
+            name=entry.name,
+            folder=folder,
+            cancel=context.cancel,
+            log=context.log(entry.name),
+            masker=context.masker,
         )
-        _append_log(context, entry, step, outcome)
-        if outcome.exit_code not in step.ok_exit_codes:
-            raise CacheError(
-                f"the update of {database.title} ended with exit code {outcome.exit_code}"
-                + _last_words(context.masker, outcome.log),
-                hint="see its log; behind a firewall, name a mirror or use `scanrun cache restore`",
-            )
-        return outcome.outputs[step.outputs[0]]
 
     try:
-        return plan, context.cache.update(database, update)
+        return plan, context.cache.update(
+            database, update, cancel=context.cancel, limit=step.timeout_s
+        )
     except ScanError as error:
         if plan.held is None:
             raise
@@ -219,19 +252,3 @@ def _outputs(
 def _version(entry: Entry, outputs: Outputs, located: Located) -> str:
     told = entry.scanner.version(outputs) if isinstance(entry.scanner, HasVersion) else ""
     return told or located.version
-
-
-def _append_log(context: Context, entry: Entry, step: Step, outcome: StepOutcome) -> None:
-    with context.log(entry.name).open("ab") as log, outcome.log.open("rb") as printed:
-        log.write(f"--- {step.name}: exit code {outcome.exit_code}\n".encode())
-        while block := printed.read(1 << 20):
-            log.write(block)
-
-
-def _last_words(masker: Masker, log: Path) -> str:
-    """Return the last line of a step's log that says something of a failure."""
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - _LOG_TAIL))
-        lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    telling = [line for line in lines if _TELLING.search(line)] or lines
-    return f": {masker.text(clean_text(telling[-1], 300))}" if telling else ""

@@ -27,7 +27,7 @@ class Triage:
     """
 
     def __init__(self, settings: Settings, today: dt.date) -> None:
-        self._today = today
+        self.today = today
         self._allow_inline = settings.policy.inline_ignores == "allow"
         self._waivers = settings.waiver
         live = [
@@ -43,6 +43,9 @@ class Triage:
             for rule, word in scanner.severity.items()
         }
         self._used: Counter[int] = Counter()
+        self._used_severities: set[tuple[str, str]] = set()
+        self._commented = 0
+        self._by_tool = 0
         self._lock = Lock()  # scanners are converted side by side
 
     def apply(self, result: Mapping[str, Any], scanner: str) -> dict[str, Any]:
@@ -51,12 +54,16 @@ class Triage:
         `suppressions` is always there: SARIF wants it on every result of a run or on none.
         """
         done = _as_scanned(result)
-        severity = self._severities.get((scanner, str(result.get("ruleId", "")).casefold()))
-        if severity is not None:
-            _set_severity(done, severity)
+        key = (scanner, str(result.get("ruleId", "")).casefold())
+        if key in self._severities:
+            _set_severity(done, self._severities[key])
+            self._used_severities.add(key)
         number = self._waiver_for(done)
         if number is None:
             done["suppressions"] = [self._unwaived(each) for each in _foreign(done)]
+            with self._lock:
+                self._commented += any(map(_in_source, done["suppressions"]))
+                self._by_tool += any(map(_by_tool, done["suppressions"]))
         else:
             with self._lock:
                 self._used[number] += 1
@@ -82,25 +89,33 @@ class Triage:
     def _unwaived(self, suppression: Mapping[str, Any]) -> dict[str, Any]:
         """Return a suppression as it counts where no waiver backs it.
 
-        One in the source is kept and shown, but `underReview` takes its effect away, unless
-        the policy allows a tree to clear itself.
+        One in the source, or made by the tool (its list of ignores lies in the tree as well), is
+        kept and shown, but `underReview` takes its effect away, unless the policy allows a tree to
+        clear itself. Doubt in what is not in the source is the tool's own, and stays.
         """
-        if suppression.get("kind") == "external" or suppression.get("status") == "rejected":
+        doubted = _external(suppression) and suppression.get("status") == "underReview"
+        if doubted or suppression.get("status") == "rejected":
             return dict(suppression)
         return {**suppression, "status": "accepted" if self._allow_inline else "underReview"}
 
     def _tell(self) -> Iterator[str]:
+        if self._commented:
+            yield _of_comments(self._commented, allowed=self._allow_inline)
+        if self._by_tool:
+            yield _of_tools(self._by_tool, allowed=self._allow_inline)
         if self._used:
             findings, waivers = self._used.total(), len(self._used)
             yield f"{_count(findings, 'finding')} waived by {_count(waivers, 'waiver')}"
         for number, waiver in enumerate(self._waivers):
             name = f"waiver of {waiver.selector!r}"
-            if waiver.expired(self._today):
+            if waiver.expired(self.today):
                 yield f"{name} expired on {waiver.expires} and no longer counts"
-            elif waiver.ends_soon(self._today):
+            elif waiver.ends_soon(self.today):
                 yield f"{name} expires on {waiver.expires}"
-            if not waiver.expired(self._today) and not self._used[number]:
+            if not waiver.expired(self.today) and not self._used[number]:
                 yield f"{name} matched nothing in this run"
+        for scanner, rule in sorted(self._severities.keys() - self._used_severities):
+            yield f"severity of {rule!r} in [scanner.{scanner}] matched nothing in this run"
 
 
 def _set_severity(result: dict[str, Any], severity: Severity) -> None:
@@ -151,12 +166,41 @@ def _foreign(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield each
 
 
+def _in_source(suppression: Mapping[str, Any]) -> bool:
+    """Say whether a comment made the suppression, and nobody has rejected it."""
+    return not _external(suppression) and suppression.get("status") != "rejected"
+
+
+def _by_tool(suppression: Mapping[str, Any]) -> bool:
+    return _external(suppression) and suppression.get("status") != "rejected"
+
+
+def _external(suppression: Mapping[str, Any]) -> bool:
+    """Say whether it stands outside the source; of an unknown kind, it is taken for a comment."""
+    return suppression.get("kind") == "external"
+
+
+def _of_comments(number: int, *, allowed: bool) -> str:
+    one = number == 1
+    what = f"{_count(number, 'finding')} {'carries' if one else 'carry'} an ignore comment"
+    if allowed:
+        return f"{what} in the source, which is obeyed (policy.inline_ignores)"
+    return f"{what} in the source; {'it counts' if one else 'they count'} all the same"
+
+
+def _of_tools(number: int, *, allowed: bool) -> str:
+    what = f"{_count(number, 'finding')} suppressed by the tool itself"
+    if allowed:
+        return f"{what}, which is obeyed (policy.inline_ignores)"
+    return f"{what}; {'it counts' if number == 1 else 'they count'} all the same"
+
+
 def _accepted(suppression: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return a suppression as a waiver leaves it: people's decision goes before a tool's doubt.
 
     SARIF takes a result for suppressed only if every one of its suppressions is accepted.
     """
-    if suppression.get("kind") == "inSource":
+    if not _external(suppression):
         return {**suppression, "status": "accepted"}
     return dict(suppression) if suppression.get("status", "accepted") == "accepted" else None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scanrun.contracts import HasOptions, HasSigns, HasTells, Scanner
+from scanrun.contracts import HasIgnores, HasOptions, HasProof, HasSigns, HasTells, Scanner
 from scanrun.errors import ConversionError
 from scanrun.model import Category, Notification, Outputs, Role, Severity, Snapshot, Step, Target
 from scanrun.sarif.build import Result, Rule
@@ -133,7 +133,7 @@ def _check_canary(scanner: Scanner) -> None:
     if make is None:
         return
     canary = make()
-    _hold(canary.files, "a canary without files")
+    _hold(canary.files or isinstance(scanner, HasProof), "a canary without files")
     _hold(canary.rule_ids, "a canary without a rule to find")
     for name in canary.files:
         inside = not name.startswith("/") and ".." not in PurePosixPath(name).parts
@@ -147,8 +147,14 @@ def _check_proofs(scanner: Scanner) -> None:
             _hold(sign.meaning, f"sign {sign.pattern!r} has no meaning")
             _hold(_compiles(sign.pattern), f"sign {sign.pattern!r} is no pattern")
     if isinstance(scanner, HasTells):
-        for pattern, effect in scanner.tells.items():
+        for pattern, told in scanner.tells.items():
+            effect = told if isinstance(told, str) else told.effect
             _hold(pattern and effect, f"tell {pattern!r} has no effect")
+            holding = "" if isinstance(told, str) else told.holding
+            _hold(_compiles(holding), f"tell {pattern!r} holds no pattern")
+    if isinstance(scanner, HasIgnores):
+        for each in scanner.ignores:
+            _hold(_compiles(each.pattern), f"ignore {each.pattern!r} is no pattern")
     if isinstance(scanner, HasOptions):
         strict = scanner.options.model_config.get("extra") == "forbid"
         _hold(strict, "its options take keys that nobody knows")

@@ -14,7 +14,7 @@ from scanrun.model import Located, Snapshot, Step, StepOutcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every fake step starts and ends: nothing in a test hangs on a clock."""
-IN_MEMORY = Isolation(network=True, filesystem=True, summary="in memory")
+IN_MEMORY = Isolation(network=True, limits=True, summary="in memory")
 _TICK_S = 0.02
 
 
@@ -28,6 +28,7 @@ class Reply:
     exit_code: int = 0
     oom_killed: bool = False
     notes: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     wait: threading.Event | None = None
     """The step ends when this is set, or when the run is cancelled."""
     error: Exception | None = None
@@ -146,6 +147,7 @@ class FakeSession:
             ended=START,
             oom_killed=reply.oom_killed,
             notes=reply.notes,
+            lost=reply.lost,
         )
 
     def close(self) -> None:

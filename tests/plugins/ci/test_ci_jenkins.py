@@ -33,8 +33,8 @@ def has_error(text):
 def parse(text, folder):
     """Return the calls of a Jenkinsfile, as Groovy 2.4 reads it."""
     if not shutil.which("java") or not all(jar.exists() for jar in JARS):
-        if os.environ.get("SCANRUN_REQUIRE_GROOVY"):
-            pytest.fail("SCANRUN_REQUIRE_GROOVY is set, and groovy is not installed")
+        if os.environ.get("TEST_REQUIRE_GROOVY"):
+            pytest.fail("TEST_REQUIRE_GROOVY is set, and groovy is not installed")
         pytest.skip("no groovy: apt-get install groovy")
     file = folder / "Jenkinsfile"
     file.write_text(text)

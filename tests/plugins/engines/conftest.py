@@ -38,7 +38,7 @@ def program():
 
     def find(name, package):
         found = shutil.which(name)
-        if found is None and os.environ.get("SCANRUN_REQUIRE_ENGINE"):
+        if found is None and os.environ.get("TEST_REQUIRE_ENGINE"):
             pytest.fail(f"no {name} here: install {package}")
         if found is None:
             pytest.skip(f"no {name} here: install {package}")

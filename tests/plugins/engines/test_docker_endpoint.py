@@ -118,7 +118,7 @@ def test_every_endpoint_that_was_tried_is_named_with_its_reason(monkeypatch, tmp
 
     assert "none.sock (A): not there" in str(caught.value)
     assert "refused.sock (B): connection refused" in str(caught.value)
-    assert "--engine local" in caught.value.hint
+    assert "DOCKER_HOST" in caught.value.hint
 
 
 def test_a_socket_without_permission_is_told_apart(monkeypatch, tmp_path):

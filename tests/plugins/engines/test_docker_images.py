@@ -290,12 +290,15 @@ def test_a_reference_that_is_none_is_a_problem_not_a_crash(session):
     assert "invalid reference" in session.locate(Step(image="No:Such:Thing")).problem
 
 
-def test_the_lock_command_asks_the_registry_and_is_obeyed(open_run, push, registry, tmp_path):
+def test_the_lock_command_asks_the_registry_and_is_obeyed(
+    open_run, push, registry, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SCANRUN_MIRROR", f"{registry}/mirror")
     hub_name = f"tools/locked-{uuid.uuid4().hex[:8]}:3"
     first = push(f"{registry}/mirror/{hub_name}", marker="first")
     skip = sorted(load_plugins(scanned=tmp_path).scanners)
     (tmp_path / "scanrun.toml").write_text(
-        f'[scan]\nengine = "docker"\nmirror = "{registry}/mirror"\nskip = {json.dumps(skip)}\n'
+        f'[scan]\nengine = "docker"\nskip = {json.dumps(skip)}\n'
         f'[scanner.mine]\nimage = "{hub_name}"\n'
     )
 

@@ -54,7 +54,7 @@ def test_a_vanished_file_is_skipped_and_told(session, shell, tree):
     outcome = shell(session, "ls /src", source="/src")
 
     assert outcome.log.read_text() == "b.py\n"
-    assert "'a.py' vanished" in outcome.notes[0]
+    assert "'a.py' vanished" in outcome.lost[0]
 
 
 def test_all_hardening_is_in_place_inside(session, shell):
@@ -219,7 +219,7 @@ def test_stdout_is_captured_whole_though_the_engine_rotates_its_logs(session, sh
 
 def test_a_step_that_prints_without_end_is_stopped(session, shell):
     with pytest.raises(StepError, match="printed more than 1 MB"):
-        shell(session, "yes", limits=Limits(output_mb=1), timeout_s=60)
+        shell(session, "yes", limits=Limits(log_mb=1), timeout_s=60)
 
 
 def test_the_deadline_kills(session, shell, client):

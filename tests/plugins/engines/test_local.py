@@ -404,7 +404,7 @@ def test_vanished_file_is_noted(tools, tree):
 
     outcome = run_again_with(tree, tools, snapshot=gone)
 
-    assert outcome.notes == ("1 files vanished before they were copied: 'gone/b.py'",)
+    assert outcome.lost == ("1 files vanished before they were copied: 'gone/b.py'",)
 
 
 @pytest.mark.parametrize("kind", ["link", "folder-link", "fifo"])

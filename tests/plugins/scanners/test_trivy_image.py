@@ -13,7 +13,6 @@ from scanrun_plugins.scanners.trivy.image import CANARY_REPORT, TrivyImage
 
 DATA = Path(__file__).parents[1] / "data" / "trivy"
 END_OF_LIFE = {REPORT: DATA / "image-eol.json", CANARY_REPORT: DATA / "image-canary.json"}
-RULE = "trivy-image-canary"
 
 
 def target(image="a/b:1", archive=None, **options):
@@ -31,7 +30,9 @@ def converted(paths, **options):
 
 
 def notes(items):
-    return [(item.level, item.text) for item in items if isinstance(item, Notification)]
+    """Return what is more than a note."""
+    found = (item for item in items if isinstance(item, Notification))
+    return [(item.level, item.text) for item in found if item.level != "note"]
 
 
 def rule_ids(items):
@@ -83,16 +84,34 @@ def test_the_canary_image_is_the_same_each_time_and_whole():
         assert {"manifest.json", "layer.tar"} < {*tar.getnames()}
 
 
+def proven(paths):
+    return TrivyImage().proven(Outputs(paths, options=ImageOptions().model_dump()))
+
+
 def test_reports_conform(check_scanner):
-    findings = check_scanner(TrivyImage(), END_OF_LIFE)
-
-    assert [finding.path for finding in findings] == [f"{CANARY_DIR}/trivy-image/package-lock.json"]
+    assert check_scanner(TrivyImage(), END_OF_LIFE) == []
 
 
-def test_what_the_canary_image_holds_is_found_and_left_out():
+def test_what_the_canary_image_holds_is_proof_and_left_out():
     items = converted(END_OF_LIFE, scanners=("vuln", "secret", "misconfig"))
 
-    assert rule_ids(items) == [RULE]
+    assert rule_ids(items) == []
+    assert proven(END_OF_LIFE) == TrivyImage().canary().rule_ids
+    assert not TrivyImage().canary().files
+
+
+@pytest.mark.parametrize("folder", [CANARY_DIR, f"{CANARY_DIR}/trivy-image", f"tree/{CANARY_DIR}"])
+def test_an_image_hides_nothing_in_a_folder_named_like_ours(tmp_path, folder):
+    def vulnerable(report):
+        found = {"VulnerabilityID": "CVE-2020-1", "PkgName": "x", "Severity": "HIGH"}
+        target = f"{folder}/package-lock.json"
+        report["Results"].append(
+            {"Target": target, "Class": "lang-pkgs", "Type": "npm", "Vulnerabilities": [found]}
+        )
+
+    items = converted(edited(tmp_path, REPORT, vulnerable))
+
+    assert rule_ids(items) == ["CVE-2020-1"]
 
 
 @pytest.mark.parametrize(
@@ -103,9 +122,10 @@ def test_a_canary_image_in_which_nothing_is_found_is_an_error(tmp_path, kind, wh
         for section in report["Results"]:
             section.pop(kind, None)
 
-    items = converted(edited(tmp_path, CANARY_REPORT, empty))
+    paths = edited(tmp_path, CANARY_REPORT, empty)
+    items = converted(paths)
 
-    assert rule_ids(items) == []
+    assert not proven(paths)
     assert [text.startswith(what) for level, text in notes(items) if level == "error"] == [True]
 
 

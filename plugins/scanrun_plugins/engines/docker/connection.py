@@ -73,7 +73,7 @@ def connect(environment: Mapping[str, str]) -> Connection:
 def _hint(*, denied: bool) -> str:
     if denied:
         return "join the group that owns the socket (`usermod -aG docker USER`, then log in again)"
-    return "start Docker or Podman, set DOCKER_HOST, or use `--engine local`"
+    return "start Docker or Podman, or set DOCKER_HOST"
 
 
 def _open(endpoint: Endpoint, environment: Mapping[str, str]) -> Connection:

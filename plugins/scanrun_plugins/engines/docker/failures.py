@@ -38,6 +38,22 @@ def engine_errors(doing: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def sensible(doing: str) -> Iterator[None]:
+    """Turn an answer of another shape than the API's into a lost engine, not into a bug.
+
+    Raises:
+        EngineLostError: the engine answered nonsense.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        what = f"{type(error).__name__}: {plain(str(error))}"
+        raise EngineLostError(
+            f"{doing}: the engine's answer makes no sense ({what})", hint=LOST
+        ) from error
+
+
 def explanation(error: APIError) -> str:
     """Return the engine's own words."""
     return plain(str(error.explanation or error))

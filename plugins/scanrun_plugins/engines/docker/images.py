@@ -55,9 +55,8 @@ class Images:
         if self._pull == "never" or not pulled:
             missing = self._missing(text, pulled=pulled)
             return replace(located, problem=str(missing), hint=missing.hint)
-        return replace(
-            located, reference=self._to_pull(text), note=self._note(text, "to be pulled")
-        )
+        note = self._note(text, "to be pulled")
+        return replace(located, reference=self._to_pull(text), note=note, to_pull=True)
 
     def prepare(
         self, text: str, cancel: threading.Event, *, pulled: bool = True
@@ -188,8 +187,10 @@ class Images:
         if text in self._settings.digests:
             where = "not here with the digest of scanrun.lock"
         if not pulled:
+            name = Reference.parse(text).repository.rpartition("/")[2]
+            own = f": docker build -t {text} images/{name}" if text.startswith("scanrun/") else ""
             return MissingToolError(
-                f"image {text!r} is {where}, and no registry has it", hint="build it"
+                f"image {text!r} is {where}, and no registry has it", hint=f"build it{own}"
             )
         if self._settings.offline:
             return MissingToolError(

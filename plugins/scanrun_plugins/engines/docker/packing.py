@@ -8,12 +8,13 @@ import os
 import stat
 import tarfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from scanrun.api import Snapshot, StepError
+from scanrun.api import Readable, Snapshot, StepError, as_scanned
 from scanrun_plugins.engines.docker.once import check_cancelled
 
 UID = 1000
@@ -49,8 +50,17 @@ class Packer:
         yield content
         yield _padding(len(content))
 
-    def host_file(self, path: str, root: Path, name: str, mode: int) -> Iterator[bytes]:
+    def host_file(
+        self,
+        path: str,
+        root: Path,
+        name: str,
+        mode: int,
+        reads_as: Callable[[Readable], Readable] = lambda stream: stream,
+    ) -> Iterator[bytes]:
         """Yield the file `name` below `root`, reading no link anywhere on the way.
+
+        `reads_as` gives as many bytes as the file has.
 
         The size is the one it has when it is opened. A file that is gone, or is now something
         else, is left out and noted.
@@ -63,7 +73,7 @@ class Packer:
             size = os.fstat(stream.fileno()).st_size
             yield from self._parents(path)
             yield self._header(path, size, 0o755 if mode & 0o111 else 0o644, tarfile.REGTYPE)
-            yield from self._exactly(stream, size, name)
+            yield from self._exactly(reads_as(stream), size, name)
         yield _padding(size)
 
     def _parents(self, path: str) -> Iterator[bytes]:
@@ -76,7 +86,7 @@ class Packer:
         info.uid = info.gid = UID
         return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 
-    def _exactly(self, stream: BinaryIO, size: int, name: str) -> Iterator[bytes]:
+    def _exactly(self, stream: Readable, size: int, name: str) -> Iterator[bytes]:
         left = size
         while left and (chunk := stream.read(min(left, _CHUNK))):
             left -= len(chunk)
@@ -94,7 +104,8 @@ def snapshot_stream(
 ) -> Iterator[bytes]:
     """Yield the snapshot's files, then `extra`."""
     for file in snapshot.files:
-        yield from packer.host_file(file.path, snapshot.root, file.path, file.mode)
+        reads_as = partial(as_scanned, snapshot, file)
+        yield from packer.host_file(file.path, snapshot.root, file.path, file.mode, reads_as)
     for path in sorted(extra):
         yield from packer.content(path, extra[path])
 

@@ -1,6 +1,7 @@
 """How is an image pulled in such a way that a run can be stopped meanwhile?"""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from scanrun.api import MissingToolError
 from scanrun_plugins.engines.docker.failures import explanation, plain
 from scanrun_plugins.engines.docker.once import check_cancelled
 
+STALL_S = 300.0
+"""An engine tells of every layer as it comes, and of unpacking it."""
 _POLL_S = 0.2
 
 
@@ -31,6 +34,7 @@ class _Pull(threading.Thread):
         self._name = name
         self._left = threading.Event()
         self._error: Exception | None = None
+        self._heard = time.monotonic()
 
     def finish(self, cancel: threading.Event) -> None:
         """Return when it is done; leave when asked to stop."""
@@ -38,6 +42,7 @@ class _Pull(threading.Thread):
         try:
             while self.is_alive():
                 check_cancelled(cancel)
+                self._check_stalled()
                 self.join(_POLL_S)
         finally:
             self._left.set()
@@ -47,9 +52,17 @@ class _Pull(threading.Thread):
                 f"image {self._name!r} can't be pulled: {_reason(self._error)}", hint=hint
             ) from self._error
 
+    def _check_stalled(self) -> None:
+        if time.monotonic() - self._heard > STALL_S:
+            raise MissingToolError(
+                f"image {self._name!r} can't be pulled: nothing came for {STALL_S:g} s",
+                hint="see whether the registry answers, or load the image into the engine",
+            )
+
     def run(self) -> None:
         try:
             for line in self._lines():
+                self._heard = time.monotonic()
                 if self._left.is_set():
                     return
                 if "error" in line:

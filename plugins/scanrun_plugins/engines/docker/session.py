@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from scanrun.api import (
+    EngineLostError,
     EngineSettings,
     Isolation,
     Located,
@@ -18,7 +19,8 @@ from scanrun.api import (
 )
 from scanrun_plugins.engines.docker.connection import Connection, connect
 from scanrun_plugins.engines.docker.containers import Containers, unique_name
-from scanrun_plugins.engines.docker.failures import engine_errors
+from scanrun_plugins.engines.docker.failures import engine_errors, sensible
+from scanrun_plugins.engines.docker.hardening import with_private_ca
 from scanrun_plugins.engines.docker.images import Image, Images
 from scanrun_plugins.engines.docker.once import Once
 from scanrun_plugins.engines.docker.owner import Owner, labels
@@ -50,7 +52,7 @@ class DockerSession:
     def __init__(self, connection: Connection, settings: EngineSettings, owner: Owner) -> None:
         self.endpoint = connection.endpoint.url
         self.version = connection.version
-        self.isolation = Isolation(network=True, filesystem=True, summary=_SUMMARY)
+        self.isolation = Isolation(network=True, limits=True, summary=_SUMMARY)
         self._connection = connection
         self._settings = settings
         self._images = Images(connection, settings)
@@ -75,11 +77,16 @@ class DockerSession:
         """Find the step's image; see `Images.locate`."""
         if not step.image:
             return Located("", problem="it has no image", hint="use `--engine local`")
-        return self._images.locate(step.image, pulled=step.pulled)
+        try:
+            with sensible(f"looking for image {step.image!r}"):
+                return self._images.locate(step.image, pulled=step.pulled)
+        except EngineLostError as error:
+            return Located(step.image, problem=str(error), hint=error.hint)
 
     def prepare(self, step: Step, cancel: threading.Event) -> Located:
         """Pull the step's image where the policy says so."""
-        return self._prepared(step, cancel)[0]
+        with sensible(f"looking for image {step.image!r}"):
+            return self._prepared(step, cancel)[0]
 
     def share(self, snapshot: Snapshot, extra: Mapping[str, bytes]) -> None:
         """Remember what `Step.source` is to hold."""
@@ -95,11 +102,22 @@ class DockerSession:
         cancel: threading.Event,
     ) -> StepOutcome:
         """Run the step in a container of its own."""
+        with sensible(f"running {name!r}"):
+            return self._run(step, name, caches, folder, cancel)
+
+    def _run(
+        self,
+        step: Step,
+        name: str,
+        caches: Mapping[str, Path],
+        folder: Path,
+        cancel: threading.Event,
+    ) -> StepOutcome:
         image = self._prepared(step, cancel)[1].id
         return StepRun(
             containers=self._containers,
             volumes=self._volumes,
-            step=step,
+            step=with_private_ca(step, self._settings.environment),
             name=name,
             image=image,
             shared=self._mounted(step, image, caches, cancel),

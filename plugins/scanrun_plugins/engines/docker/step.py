@@ -19,7 +19,6 @@ from scanrun_plugins.engines.docker.packing import UID, Packer
 from scanrun_plugins.engines.docker.unpacking import Budget, unpack
 from scanrun_plugins.engines.docker.volumes import Filled, SharedVolumes
 
-_MIB = 1 << 20
 _POLL_S = 0.2
 _DRAIN_S = 30
 """How long what was printed may take to arrive after the container's end."""
@@ -70,7 +69,7 @@ class StepRun:
             started=started,
             ended=ended,
             oom_killed=bool(state.get("OOMKilled")),
-            notes=tuple(note for filled in self.shared.values() for note in filled.notes),
+            lost=tuple(note for filled in self.shared.values() for note in filled.notes),
         )
 
     def _fill(self, layout: Layout, made: dict[str, str]) -> None:
@@ -181,7 +180,7 @@ class StepRun:
         printed = self._place(self.step.stdout) if self.step.stdout else None
         if printed is not None:
             printed.parent.mkdir(parents=True, exist_ok=True)
-        capture = Capture(source, self.log, printed, self.step.limits.output_mb * _MIB)
+        capture = Capture(source, self.log, printed, self.step.limits)
         capture.start()
         return capture
 
@@ -211,7 +210,7 @@ class StepRun:
         if capture.is_alive():
             raise EngineLostError(f"what {self.name!r} printed did not arrive", hint=LOST)
         if capture.overflow.is_set():
-            raise StepError(f"{self.name!r} printed more than {self.step.limits.output_mb} MB")
+            raise StepError(f"{self.name!r} printed more than {capture.allowed_mb} MB")
         if capture.error is not None:
             raise StepError(
                 f"what {self.name!r} printed is lost: {capture.error}"

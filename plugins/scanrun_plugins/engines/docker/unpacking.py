@@ -101,7 +101,12 @@ def _write(
         raise StepError(f"{member.name!r} in {output!r} has no content")
     with target.open("xb") as sink:
         target.chmod(0o600)
-        written = _copy(source, sink)
+        try:
+            written = _copy(source, sink)
+        except OSError:
+            # of no use, and what is left of the run needs the room
+            sink.truncate(0)
+            raise
     if written != member.size:
         raise StepError(f"{member.name!r} in {output!r} was cut off")
 

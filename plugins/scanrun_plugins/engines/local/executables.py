@@ -92,7 +92,8 @@ def _told_version(path: Path) -> str:
             max_bytes=1 << 20,
         )
         try:
-            run_command(command)
+            if run_command(command) != 0:
+                return ""  # what it printed is an error, and may name any version
         except (ScanError, OSError):
             return ""
         number = _NUMBER.search((scratch / "log").read_bytes()[:4096].decode(errors="replace"))

@@ -32,6 +32,8 @@ class Command:
     timeout_s: float
     max_bytes: int
     """Of all that it prints, and of all `written`."""
+    max_log_bytes: int = 1 << 26
+    """Of the log alone."""
     written: tuple[Path, ...] = ()
     """Files and folders that it writes, to be watched."""
 
@@ -128,6 +130,8 @@ def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
 
 
 def _check_size(command: Command) -> None:
+    if size_of(command.log) > command.max_log_bytes:
+        raise StepError(f"printed more than {command.max_log_bytes >> 20} MB")
     paths = [command.log, *command.written, *([command.stdout] if command.stdout else [])]
     if sum(size_of(path) for path in paths) >= command.max_bytes:
         raise StepError(

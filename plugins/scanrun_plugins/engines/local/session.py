@@ -33,7 +33,7 @@ from scanrun_plugins.engines.local.tree import ScannedCopy
 
 ISOLATION = Isolation(
     network=False,
-    filesystem=False,
+    limits=False,
     summary="not isolated: local processes share this host's network and files",
 )
 _NETWORK_NAMES = re.compile(
@@ -155,7 +155,7 @@ class LocalSession:
             log=command.log,
             started=started,
             ended=ended,
-            notes=self._copy.notes if self._copy and tree else (),
+            lost=self._copy.lost if self._copy and tree else (),
         )
 
     def _tree(self, step: Step) -> Path | None:
@@ -179,6 +179,7 @@ class LocalSession:
             stdout=_target(folder, step.stdout) if step.stdout else None,
             timeout_s=step.timeout_s,
             max_bytes=step.limits.output_mb << 20,
+            max_log_bytes=step.limits.log_mb << 20,
             written=tuple(written),
         )
 

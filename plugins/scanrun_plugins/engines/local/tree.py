@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
-from scanrun.api import InterruptedRunError, Snapshot, SnapshotFile, StepError
+from scanrun.api import InterruptedRunError, Snapshot, SnapshotFile, StepError, as_scanned
 
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAMED = 5
+_CHUNK = 1 << 20
 
 
 class ScannedCopy:
@@ -32,16 +33,17 @@ class ScannedCopy:
         self._tree: Path | None = None
         self._stamps: dict[bytes, tuple[int, int]] = {}
         self._vanished: list[str] = []
+        self._changed: list[str] = []
         self._removed = False
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Return what is to be told of the copy."""
-        if not self._vanished:
-            return ()
-        named = ", ".join(repr(path) for path in self._vanished[:_NAMED])
-        more = ", …" if len(self._vanished) > _NAMED else ""
-        return (f"{len(self._vanished)} files vanished before they were copied: {named}{more}",)
+    def lost(self) -> tuple[str, ...]:
+        """Return what of the snapshot is not in the copy as it was."""
+        told = (
+            (self._vanished, "vanished before they were copied"),
+            (self._changed, "changed while they were copied"),
+        )
+        return tuple(_note(paths, what) for paths, what in told if paths)
 
     def tree(self) -> Path:
         """Return the copy's root, complete.
@@ -105,7 +107,16 @@ class ScannedCopy:
                 raise OSError(f"{file.path!r} is no regular file any more")
             mode = 0o555 if file.mode & 0o111 else 0o444
             with _create(tree, file.path, mode) as copy:
-                shutil.copyfileobj(stream, copy, 1 << 20)
+                self._copy_bytes(stream, copy, file)
+
+    def _copy_bytes(self, stream: IO[bytes], copy: IO[bytes], file: SnapshotFile) -> None:
+        """Copy what the file holds when it is opened: one that grows has no end."""
+        left = os.fstat(stream.fileno()).st_size
+        content = as_scanned(self.snapshot, file, stream)
+        while left and (chunk := content.read(min(left, _CHUNK))):
+            left -= copy.write(chunk)
+        if left or content.read(1):
+            self._changed.append(file.path)
 
     def _check(self, tree: Path) -> None:
         if _stamps(tree) != self._stamps:
@@ -149,6 +160,12 @@ class _Source:
         if self._folder[1] != self._root:
             os.close(self._folder[1])
         self._folder = ("", self._root)
+
+
+def _note(paths: list[str], what: str) -> str:
+    named = ", ".join(repr(path) for path in paths[:_NAMED])
+    more = ", …" if len(paths) > _NAMED else ""
+    return f"{len(paths)} files {what}: {named}{more}"
 
 
 def _create(tree: Path, path: str, mode: int) -> IO[bytes]:

@@ -6,10 +6,17 @@ import json
 import tarfile
 from collections.abc import Mapping
 
-from scanrun_plugins.scanners.trivy.proof import CANARY_FILES, VERSION, VULNERABLE
+from scanrun_plugins.scanners.trivy.proof import CANARY_FILES
 
 _FOLDER = "canary"
-_PACKAGE = f"{_FOLDER}/node_modules/{VULNERABLE}/package.json"
+_INSTALLED = {
+    f"{_FOLDER}/node_modules/minimist/package.json": b'{"name": "minimist", "version": "1.2.5"}',
+    f"{_FOLDER}/lib/python3/site-packages/requests-2.19.1.dist-info/METADATA": (
+        b"Metadata-Version: 2.1\nName: requests\nVersion: 2.19.1\n"
+    ),
+}
+PROVEN = frozenset({"node-pkg", "python-pkg"})
+"""Types of packages that the archive shows to be found. Most others need a whole program."""
 
 
 def canary_archive() -> bytes:
@@ -17,9 +24,8 @@ def canary_archive() -> bytes:
 
     In an image Trivy reads installed packages, not lock files.
     """
-    package = json.dumps({"name": VULNERABLE, "version": VERSION}).encode()
     files = {f"{_FOLDER}/{name}": data for name, data in CANARY_FILES.items()}
-    layer = _tar(files | {_PACKAGE: package})
+    layer = _tar(files | _INSTALLED)
     config = json.dumps(
         {
             "architecture": "amd64",

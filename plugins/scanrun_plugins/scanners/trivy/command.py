@@ -5,9 +5,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from scanrun.api import Driver, Limits, Step
+from scanrun_plugins.scanners.trivy.secrets import RULES
 
 IMAGE = "aquasec/trivy:0.76.0"
 EXECUTABLE = "trivy"
@@ -19,22 +20,13 @@ OWN_FOLDER = "/in"
 OUT_FOLDER = "/out"
 REPORT = f"{OUT_FOLDER}/report.json"
 
-CANARY_TOKEN = "SCANRUN-CANARY-1"  # noqa: S105 - made up, and matched by our own rule only
-CANARY_SECRET_RULE = "scanrun-canary"  # noqa: S105 - the name of a rule
-
-SECRET_RULES = f"""\
-rules:
-  - id: {CANARY_SECRET_RULE}
-    category: general
-    title: made-up secret that shows the secret scanner at work
-    severity: LOW
-    regex: {CANARY_TOKEN[:-1]}[0-9]+
-"""
+SECRET_RULES_FILE = f"{OWN_FOLDER}/scanrun-secrets.yaml"
+"""Trivy leaves out a top-level file of the tree that is called as this one is."""
 
 OWN_FILES: Mapping[str, bytes] = {
     f"{OWN_FOLDER}/trivy.yaml": b"{}\n",
     f"{OWN_FOLDER}/ignore": b"",
-    f"{OWN_FOLDER}/secret.yaml": SECRET_RULES.encode(),
+    SECRET_RULES_FILE: RULES.encode(),
 }
 """Named on every command line, so that none is looked for in the working directory."""
 
@@ -54,6 +46,11 @@ DRIVER = Driver(
     information_uri="https://trivy.dev",
 )
 
+TRUST: dict[str, JsonValue] = {"trust": True}
+"""Marks an option that the scanned tree's own file can't set: findings hang on what it names."""
+
+_REPOSITORY = r"^([^\s-]\S*)?$"
+
 Kind = Literal["vuln", "secret", "misconfig", "license"]
 
 
@@ -62,9 +59,9 @@ class DatabaseOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    db_repository: str = Field(default="", pattern=r"^([^\s-]\S*)?$")
+    db_repository: str = Field(default="", pattern=_REPOSITORY, json_schema_extra=TRUST)
     """OCI repository of the vulnerability database; empty: Trivy's own default."""
-    java_db_repository: str = Field(default="", pattern=r"^([^\s-]\S*)?$")
+    java_db_repository: str = Field(default="", pattern=_REPOSITORY, json_schema_extra=TRUST)
     """OCI repository of the Java database; empty: Trivy's own default."""
 
 
@@ -107,7 +104,7 @@ def common_arguments(kinds: Iterable[str], report: str) -> tuple[str, ...]:
         "--ignorefile",
         f"{OWN_FOLDER}/ignore",
         "--secret-config",
-        f"{OWN_FOLDER}/secret.yaml",
+        SECRET_RULES_FILE,
         *_AIR_GAP,
         *_QUIET,
     )

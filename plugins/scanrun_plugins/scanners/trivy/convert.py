@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from scanrun.api import CANARY_DIR, Category, ConversionError, Notification, Result, Rule
+from scanrun.api import Category, ConversionError, Notification, Result, Rule
 from scanrun_plugins.scanners.trivy import findings
 from scanrun_plugins.scanners.trivy.findings import Context, Made
 from scanrun_plugins.scanners.trivy.places import Places
@@ -44,7 +44,7 @@ def convert_report(
         yield Notification("Trivy names nothing that it has looked at", "error")
     for section, resource in report.sections:
         path, inside = places.of(section, resource)
-        if path.startswith(f"{CANARY_DIR}/"):
+        if places.is_canary(path):
             continue
         if not inside:
             text = f"Trivy went out of the scanned tree: findings of {section.target!r} are kept"

@@ -1,5 +1,6 @@
 """The databases Trivy must have, how they are fetched, and how old they say they are."""
 
+import struct
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,9 +22,13 @@ from scanrun_plugins.scanners.trivy.command import (
 VULNERABILITIES = "trivy-db-2"
 JAVA = "trivy-java-db-1"
 _SMALLEST = 4096
+"""Bytes that both formats have at the least; a bolt page has no fewer."""
 _BOLT = (16, b"\xed\xda\x0c\xed")
 _SQLITE = (0, b"SQLite format 3\0")
 """Where the mark of the file format stands, and the mark."""
+_MAGIC = 0xED0CDAED
+_META = struct.Struct("<IIIIQQQQQ")
+"""Mark, format, size of a page, flags, three page numbers, number of pages, number of writing."""
 
 
 class _Metadata(msgspec.Struct, rename="pascal"):
@@ -109,3 +114,20 @@ def _check(file: Path, offset: int, mark: bytes) -> None:
         raise ConversionError(f"{file.name!r} can't be read: {error.strerror}") from error
     if len(head) < _SMALLEST or head[offset : offset + len(mark)] != mark:
         raise ConversionError(f"{file.name!r} is cut off or no database")
+    if (offset, mark) == _BOLT and file.stat().st_size < _bolt_size(file):
+        raise ConversionError(f"{file.name!r} is cut off")
+
+
+def _bolt_size(file: Path) -> int:
+    """Return how large the file has to be: a scan that does not come to a lost page says nothing.
+
+    The first two pages each tell the number of pages; the one of the later writing counts.
+    """
+    with file.open("rb") as stream:
+        page = stream.read(_SMALLEST)
+        size = int(_META.unpack_from(page, 16)[2])
+        stream.seek(size)
+        other = stream.read(_SMALLEST)
+    metas = [_META.unpack_from(each, 16) for each in (page, other) if len(each) == _SMALLEST]
+    *_, pages, _ = max((meta for meta in metas if meta[0] == _MAGIC), key=lambda meta: meta[-1])
+    return int(pages) * size

@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 _LARGEST = 16 * 2**20
-_PINNED = re.compile(r"(?m)^\s*[A-Za-z0-9][\w.-]*\s*(?:\[[^\]\n]*\])?\s*={2,3}(?!\s*[\d.]*\*)")
-_IGNORE = re.compile(r"(?:#|//).*\b(?:trivy|tfsec):ignore:")
+PINNED = re.compile(r"(?m)^\s*[A-Za-z0-9][\w.-]*\s*(?:\[[^\]\n]*\])?\s*={2,3}(?!\s*[\d.]*\*)")
 _LONGEST_LINE = 65536
+_YARN_VERSION = re.compile(r'  version:? (?:"[^"]+"|[^"\s]+)$')
 
 
 def names_nothing(path: Path, *, dev: bool) -> bool:
@@ -28,29 +28,34 @@ def names_nothing(path: Path, *, dev: bool) -> bool:
     if reader is None:
         return False
     try:
-        return reader(_text(path), dev)
+        return reader(text_of(path), dev)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, msgspec.MsgspecError):
         return False
 
 
-def unpinned(path: Path) -> bool:
-    """Say whether a requirements file asks for packages without naming a version."""
-    try:
-        lines = _text(path).splitlines()
-    except (OSError, ValueError):
+def is_cut_off(path: Path) -> bool:
+    """Say whether a `yarn.lock` ends in mid-entry: Trivy takes what stands before for the whole."""
+    if path.name != "yarn.lock":
         return False
-    return any(line.strip() and not line.strip().startswith(("#", "-")) for line in lines)
-
-
-def has_ignore_comment(path: Path) -> bool:
-    """Say whether a comment in the file asks Trivy to leave something out."""
     try:
-        return bool(_IGNORE.search(_text(path)))
+        lines = text_of(path).rstrip("\n").splitlines()
     except (OSError, ValueError):
-        return False  # binary, or gone: Trivy heeds no comment in it either
+        return False  # it can't be in the report, and so is missing
+    heads = [number for number, line in enumerate(lines) if line[:1] not in {"", " ", "#"}]
+    if not heads:
+        return False
+    entry = lines[heads[-1] :]
+    whole = all(line.count('"') % 2 == 0 for line in entry) and entry[0].endswith(":")
+    return not (whole and any(_YARN_VERSION.match(line) for line in entry))
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file of the tree, no link and no larger than a lock file may be.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is too large, or no text.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
         data = stream.read(_LARGEST + 1)
@@ -68,13 +73,13 @@ def _npm(text: str, dev: bool) -> bool:  # noqa: FBT001 - one of a table of func
     }
     entries |= lock.get("dependencies", {})
     wanted = [entry for entry in entries.values() if dev or not entry.get("dev")]
-    return isinstance(lock["lockfileVersion"], int) and not wanted
+    return lock["lockfileVersion"] in {1, 2, 3} and not wanted
 
 
 def _requirements(text: str, dev: bool) -> bool:  # noqa: ARG001, FBT001
     short = all(len(line) < _LONGEST_LINE for line in text.splitlines())
     plain = all(word.isprintable() for word in text.split())
-    return short and plain and not _PINNED.search(text)
+    return short and plain and not PINNED.search(text)
 
 
 def _yarn(text: str, dev: bool) -> bool:  # noqa: ARG001, FBT001

@@ -16,8 +16,8 @@ from scanrun.api import (
     Step,
     Target,
 )
-from scanrun_plugins.scanners.trivy import proof
-from scanrun_plugins.scanners.trivy.archive import canary_archive
+from scanrun_plugins.scanners.trivy import comments, proof
+from scanrun_plugins.scanners.trivy.archive import PROVEN, canary_archive
 from scanrun_plugins.scanners.trivy.command import (
     DATABASE_FOLDER,
     DRIVER,
@@ -36,12 +36,11 @@ from scanrun_plugins.scanners.trivy.databases import (
     java_database,
     vulnerability_database,
 )
-from scanrun_plugins.scanners.trivy.report import Report, read_report
+from scanrun_plugins.scanners.trivy.report import Report, Section, read_report
 
 CANARY_REPORT = f"{OUT_FOLDER}/canary.json"
 _IMAGE = f"{OWN_FOLDER}/image.tar"
 _CANARY_IMAGE = f"{OWN_FOLDER}/canary.tar"
-_CANARY_README = b"The canary of the image scanner is an image of its own.\n"
 _LIMITS = Limits(memory_mb=3072, scratch_mb=1024)
 
 
@@ -52,7 +51,8 @@ class TrivyImage:
     category = Category.CONTAINER
     driver = DRIVER
     options = ImageOptions
-    signs = proof.SIGNS
+    signs = (*proof.SIGNS, comments.HEEDED)
+    variables = comments.VARIABLES
 
     def applies(self, target: Target) -> Applies:
         """Only where an image is named: building one would run the tree's code."""
@@ -68,9 +68,20 @@ class TrivyImage:
     def steps(self, target: Target) -> tuple[Step, ...]:
         """Return a step for an image made for the purpose, and one for the image itself."""
         image = {_IMAGE: target.archive} if target.archive else {}
+        # where no image is named, only the canary is asked for: it stands for the image, too
+        standing_in = {_IMAGE: canary_archive()} if target.image is None else {}
         return (
             _step("canary", target, CANARY_REPORT, _CANARY_IMAGE, files=_canary_files()),
-            _step("scan", target, REPORT, _IMAGE, "--debug", *target.args, host_files=image),
+            _step(
+                "scan",
+                target,
+                REPORT,
+                _IMAGE,
+                "--debug",
+                *target.args,
+                files=standing_in,
+                host_files=image,
+            ),
         )
 
     def databases(self, target: Target) -> tuple[Database, ...]:
@@ -82,17 +93,29 @@ class TrivyImage:
 
     def canary(self) -> Canary:
         """Name the result that stands for the canary. What has to be found lies in an image."""
-        return Canary({"README": _CANARY_README}, proof.canary_rule(self.name))
+        return Canary({}, proof.canary_rule(self.name))
 
     def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
         """Yield what was found in the image, and what was not looked at."""
         report = read_report(outputs[REPORT])
         yield from convert_report(report, self.category, set())
         yield from _of_system(report)
+        verdict = self._canary_verdict(report, outputs)
+        yield from (item for item in verdict if isinstance(item, Notification))
+
+    def proven(self, outputs: Outputs) -> frozenset[str]:
+        """Return the canary's rule. Of no place in the image: it could hold a file there."""
+        verdict = self._canary_verdict(read_report(outputs[REPORT]), outputs)
+        return frozenset(item.rule_id for item in verdict if isinstance(item, Result))
+
+    def _canary_verdict(
+        self, report: Report, outputs: Outputs
+    ) -> Iterator[Rule | Result | Notification]:
         if CANARY_REPORT in outputs:
             seen = frozenset(proof.found_anywhere(read_report(outputs[CANARY_REPORT])))
             kinds = ImageOptions(**outputs.options).scanners
-            yield from proof.canary_verdict(seen, kinds, self.name)
+            types = proof.package_types(report) & PROVEN
+            yield from proof.canary_verdict(seen, kinds, self.name, types)
 
     def version(self, outputs: Outputs) -> str:
         """Return the version in the report."""
@@ -147,3 +170,17 @@ def _of_system(report: Report) -> Iterator[Notification]:
             f"{system.family} {system.name} is past its end of life:"
             " what is found in it now is recorded nowhere"
         )
+    elif not any(section.vulnerabilities for section in _system_sections(report)):
+        yield Notification(
+            f"no vulnerability is known in any package of {system.family} {system.name}:"
+            " the database may know nothing of that release"
+        )
+    yield Notification(
+        "of an image's languages, installed packages are checked, lock files are not;"
+        " secrets below tests, examples, documentation and system folders are not looked for",
+        "note",
+    )
+
+
+def _system_sections(report: Report) -> Iterator[Section]:
+    return (section for section, _ in report.sections if section.class_ == "os-pkgs")

@@ -17,7 +17,10 @@ class Places:
     """The places of one report. `ours`: it was written by the steps of this plugin."""
 
     def __init__(self, report: Report) -> None:
-        self.ours = _scanned_below_tree(section.target for section, _ in report.sections)
+        # an image may hold any folder, one that looks like our own, too
+        self.ours = report.artifact_type != "container_image" and _scanned_below_tree(
+            section.target for section, _ in report.sections
+        )
         self._image = _image_name(report)
 
     def of(self, section: Section, resource: str = "") -> tuple[str, bool]:
@@ -28,6 +31,10 @@ class Places:
             return self._image or image_name(_SYSTEM.sub("", section.target)), True
         path, inside = self.path(section.target)
         return path or section.type or section.class_ or "unknown", inside
+
+    def is_canary(self, path: str) -> bool:
+        """Say whether the path is one of a canary, of whichever scanner."""
+        return self.ours and path.startswith(f"{CANARY_DIR}/")
 
     def path(self, target: str) -> tuple[str, bool]:
         """Return the path of a file that Trivy names, and whether it lies in the tree."""

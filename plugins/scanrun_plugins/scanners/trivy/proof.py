@@ -9,6 +9,7 @@ from scanrun.api import (
     CANARY_DIR,
     Category,
     Notification,
+    Proof,
     Result,
     Rule,
     Severity,
@@ -16,7 +17,7 @@ from scanrun.api import (
     result,
     rule,
 )
-from scanrun_plugins.scanners.trivy.command import CANARY_SECRET_RULE, CANARY_TOKEN
+from scanrun_plugins.scanners.trivy import ecosystems
 from scanrun_plugins.scanners.trivy.places import Places
 from scanrun_plugins.scanners.trivy.report import (
     Misconfiguration,
@@ -26,31 +27,28 @@ from scanrun_plugins.scanners.trivy.report import (
     Vulnerability,
     decoded,
 )
+from scanrun_plugins.scanners.trivy.secrets import CANARY_SECRET_RULE, CANARY_TOKEN
 
-VULNERABLE, VERSION, KNOWN = "minimist", "1.2.5", "CVE-2021-44906"
 PACKAGES = "packages"
-LOCK = {
-    "name": "canary",
-    "version": "1.0.0",
-    "lockfileVersion": 3,
-    "packages": {
-        "": {"name": "canary", "version": "1.0.0", "dependencies": {VULNERABLE: VERSION}},
-        f"node_modules/{VULNERABLE}": {"version": VERSION},
-    },
-}
 CANARY_FILES = {
-    "package-lock.json": json.dumps(LOCK, indent=1).encode(),
+    **ecosystems.FILES,
     "Dockerfile": b"FROM a:latest\n",
     "secret.env": f"{CANARY_TOKEN}\n".encode(),
 }
 
 _OWED = {
-    "vuln": (KNOWN, "its database does not know a vulnerability that is known since 2022"),
     "misconfig": ("DS-0001", "its checks did not find what is wrong with a bad Dockerfile"),
     "secret": (CANARY_SECRET_RULE, "its secret scanner did not find a made-up secret"),
 }
 """Kind of scan -> what has to be found in the canaries, and what it means if it is not."""
 
+_TROUBLE = re.compile(
+    rb"(Walk error|Analysis error|Error parsing file|Failed to parse file|Skipping chart)\t(.*)"
+)
+_FILE = re.compile(rb'(?:file_path|err)=("(?:[^"\\]|\\.)*")')
+_REASON = re.compile(rb'err=("(?:[^"\\]|\\.)*")')
+_UNCOMPARED = re.compile(rb'Version matching error\terr=("(?:[^"\\]|\\.)*")')
+_MOST = 100
 _ADDED = re.compile(rb'\] Added file\t.*file_path=("(?:[^"\\]|\\.)*")')
 
 SIGNS = (
@@ -78,7 +76,6 @@ SIGNS = (
         "the database has no details of a vulnerability: severity unknown",
         incomplete=False,
     ),
-    Sign(r"Ignore finding", "a comment in the tree takes a finding out", incomplete=False),
     Sign(r"Conda package is supported for SBOM", "conda packages not checked", incomplete=False),
 )
 """Two come at `--debug` only. None of them is in the report; a broken file is just not there."""
@@ -93,6 +90,16 @@ def canary_seen(report: Report, scanner: str) -> frozenset[str]:
         for section, _ in report.sections
         if places.of(section)[0].startswith(own)
         for word in _found_in(section)
+    )
+
+
+def package_types(report: Report) -> frozenset[str]:
+    """Return the types of language packages that were met, canaries left aside."""
+    places = Places(report)
+    return frozenset(
+        section.type
+        for section, _ in report.sections
+        if section.class_ == "lang-pkgs" and not places.is_canary(places.of(section)[0])
     )
 
 
@@ -111,18 +118,29 @@ def _found_in(section: Section) -> Iterator[str]:
 
 
 def canary_verdict(
-    seen: frozenset[str], kinds: Iterable[str], scanner: str
+    seen: frozenset[str], kinds: Iterable[str], scanner: str, types: frozenset[str]
 ) -> Iterator[Rule | Result | Notification]:
     """Yield the one result that stands for all canaries, or what is missing for it.
 
-    Which are owed hangs on `kinds`; the core only asks for this one.
+    Which are owed hangs on `kinds`, and on the `types` of packages that were met; the core only
+    asks for this one.
     """
     lost = [meaning for kind, (rule_id, meaning) in _OWED.items()
             if kind in kinds and rule_id not in seen]  # fmt: skip
+    if "vuln" in kinds:
+        lost += [
+            f"its database does not know {each.known}, an old vulnerability ({each.title})"
+            for each in ecosystems.owed(types)
+            if each.known not in seen
+        ]
+        if strange := sorted(ecosystems.unproven(types)):
+            text = f"nothing shows that its database knows packages of type {', '.join(strange)}"
+            yield Notification(text, "note")
     if not seen.intersection({PACKAGES, CANARY_SECRET_RULE}):
         lost.append("it did not read a lock file that was put there for it")
     for meaning in lost:
-        yield Notification(f"{meaning}, so it could not have found others", "error")
+        text = f"{meaning}, so it could not have found others"
+        yield Notification(text, "error", proof=Proof.CANARY)
     if not lost:
         yield rule(
             canary_rule(scanner),
@@ -156,15 +174,12 @@ def parsed_targets(report: Report) -> frozenset[str]:
 
 def parsed_terraform(log: Path | None, report: Report) -> Iterator[str]:
     """Yield the Terraform files that were parsed. A clean one stands in the log only."""
-    if log is None:
-        return
     places = Places(report)
-    with log.open("rb") as stream:
-        while line := stream.readline(65536):
-            if match := _ADDED.search(line):
-                path, inside = places.path(_unquoted(match[1]))
-                if inside:
-                    yield path
+    for line in _lines(log):
+        if match := _ADDED.search(line):
+            path, inside = places.path(_unquoted(match[1]))
+            if inside:
+                yield path
 
 
 def _unquoted(text: bytes) -> str:
@@ -173,3 +188,36 @@ def _unquoted(text: bytes) -> str:
         return str(json.loads(text))
     except ValueError:
         return text.decode(errors="replace")
+
+
+def troubles(log: Path | None, report: Report) -> dict[str, str]:
+    """Return the files that Trivy's log says it could not make sense of, and why."""
+    places, found = Places(report), dict[str, str]()
+    for line in _lines(log):
+        if (match := _TROUBLE.search(line)) and (file := _FILE.search(match[2])):
+            # without a field of its own, the path is the first word of the error
+            path, inside = places.path(_unquoted(file[1]).split(" ")[0])
+            reason = _REASON.search(match[2])
+            if inside and path and not path.startswith(f"{CANARY_DIR}/"):
+                found.setdefault(path, _unquoted(reason[1]) if reason else "")
+    return found
+
+
+def trouble_told(log: Path | None, report: Report) -> Iterator[Notification]:
+    """Yield a word on each such file, and on each version that Trivy could not compare."""
+    found = troubles(log, report)
+    for path, reason in [*found.items()][:_MOST]:
+        yield Notification(f"trivy could not read {path!r}: {reason[:300]}", path=path)
+    if len(found) > _MOST:
+        yield Notification(f"trivy could not read {len(found) - _MOST} more files: see its log")
+    matches = (_UNCOMPARED.search(line) for line in _lines(log))
+    reasons = dict.fromkeys(_unquoted(match[1]) for match in matches if match)
+    for reason in [*reasons][:_MOST]:
+        yield Notification(f"a package not checked, for its version: {reason[:300]}")
+
+
+def _lines(log: Path | None) -> Iterator[bytes]:
+    if log is not None:
+        with log.open("rb") as stream:
+            while line := stream.readline(65536):
+                yield line

@@ -17,30 +17,28 @@ from scanrun.api import (
     Step,
     Target,
 )
-from scanrun_plugins.scanners.trivy import inputs, proof
+from scanrun_plugins.scanners.trivy import comments, inputs, proof, unchecked
 from scanrun_plugins.scanners.trivy.command import (
     DATABASE_FOLDER,
     DRIVER,
     OUT_FOLDER,
     REPORT,
+    SECRET_RULES_FILE,
+    Kind,
     TreeOptions,
     common_arguments,
     scan_step,
 )
 from scanrun_plugins.scanners.trivy.convert import convert_report
 from scanrun_plugins.scanners.trivy.databases import VULNERABILITIES, vulnerability_database
-from scanrun_plugins.scanners.trivy.emptiness import (
-    has_ignore_comment,
-    names_nothing,
-    unpinned,
-)
+from scanrun_plugins.scanners.trivy.emptiness import is_cut_off, names_nothing
 from scanrun_plugins.scanners.trivy.places import TREE
 from scanrun_plugins.scanners.trivy.report import Report, read_report
+from scanrun_plugins.scanners.trivy.secrets import TREE_RULES, unsearched
 
 SECRETS = f"{OUT_FOLDER}/secrets.json"
 _ROOT = "/src"
 _LIMITS = Limits(memory_mb=2048)
-_HEEDED = (*inputs.DOCKERFILES, *inputs.TERRAFORM, "*.yaml", "*.yml")
 
 
 class Trivy:
@@ -54,11 +52,11 @@ class Trivy:
     category = Category.SCA
     driver = DRIVER
     options = TreeOptions
-    signs = proof.SIGNS
-    tells: Mapping[str, str] = {
-        ".trivyignore*": "takes findings out",
-        "trivy-secret.yaml": "switches secret rules off",
-    }
+    signs = (*proof.SIGNS, comments.NOT_REWRITTEN)
+    tells = comments.TELLS
+    variables = comments.VARIABLES
+    ignores = comments.IGNORES
+    rewrites = comments.REWRITES
 
     def applies(self, target: Target) -> Applies:
         """Any file may hold a secret or a misconfiguration."""
@@ -93,24 +91,22 @@ class Trivy:
         """Yield what both reports hold, and what is to be said of files that were not checked."""
         options = TreeOptions(**outputs.options)
         ruled: set[str] = set()
-        seen: frozenset[str] = frozenset()
+        seen, types = frozenset[str](), frozenset[str]()
         for report in _reports(outputs):
             yield from convert_report(report, self.category, ruled)
             seen |= proof.canary_seen(report, self.name)
+            types |= proof.package_types(report)
         if seen:
-            yield from proof.canary_verdict(seen, options.scanners, self.name)
-        if {"vuln", "license"} & {*options.scanners}:
-            yield from inputs.unread(outputs.snapshot)
-            yield from _unpinned(outputs)
-        if "misconfig" in options.scanners:
-            yield from _hushed(outputs)
+            yield from proof.canary_verdict(seen, options.scanners, self.name, types)
+        yield from _told(outputs, {*options.scanners})
 
     def expects(self, target: Target) -> tuple[Input, ...]:
         """Return lock files, and build files of which the name tells the kind."""
         kinds = {*TreeOptions(**target.options).scanners}
         locks = inputs.lock_files(target) if kinds & {"vuln", "license"} else ()
         builds = inputs.build_files(target) if "misconfig" in kinds else ()
-        return (*locks, *builds)
+        lost = inputs.out_of_reach(target.snapshot) if kinds - {"secret"} else ()
+        return (*locks, *builds, *lost)
 
     def accounted(self, outputs: Outputs) -> frozenset[str]:
         """Return the files in the report, in the log, and those that plainly name no package."""
@@ -120,12 +116,10 @@ class Trivy:
         read = {*proof.parsed_targets(report), *proof.parsed_terraform(outputs.log, report)}
         dev = TreeOptions(**outputs.options).include_dev_deps
         root = outputs.snapshot.root
-        empty = (
-            file.path
-            for file in outputs.snapshot.match(*inputs.LOCK_FILES)
-            if file.path not in read and names_nothing(root / file.path, dev=dev)
-        )
-        return frozenset(read.union(empty))
+        locks = {file.path for file in outputs.snapshot.match(*inputs.LOCK_FILES)}
+        empty = {path for path in locks - read if names_nothing(root / path, dev=dev)}
+        cut = {path for path in locks & read if is_cut_off(root / path)}
+        return frozenset((read | empty) - cut - proof.troubles(outputs.log, report).keys())
 
     def version(self, outputs: Outputs) -> str:
         """Return the version in the report."""
@@ -146,20 +140,25 @@ def _step(
     name: str, argv: tuple[str, ...], report: str, target: Target, caches: Mapping[str, str]
 ) -> Step:
     limits = _LIMITS.with_memory(target.memory_mb)
-    return scan_step(name, argv, report, limits, source=f"{_ROOT}/{TREE}", caches=caches)
+    return scan_step(
+        name,
+        argv,
+        report,
+        limits,
+        source=f"{_ROOT}/{TREE}",
+        caches=caches,
+        more_files={SECRET_RULES_FILE: TREE_RULES.encode()},
+    )
 
 
-def _unpinned(outputs: Outputs) -> Iterator[Notification]:
-    for file in outputs.snapshot.match("requirements.txt"):
-        path = outputs.snapshot.root / file.path
-        if names_nothing(path, dev=True) and unpinned(path):
-            text = f"not checked: {file.path!r} names no exact version"
-            yield Notification(text, path=file.path)
-
-
-def _hushed(outputs: Outputs) -> Iterator[Notification]:
-    """Yield a word on comments that Trivy heeds: it says nothing of what they take out."""
-    for file in outputs.snapshot.match(*_HEEDED):
-        if has_ignore_comment(outputs.snapshot.root / file.path):
-            text = f"comments in {file.path!r} tell trivy to leave findings out"
-            yield Notification(text, path=file.path)
+def _told(outputs: Outputs, kinds: set[Kind]) -> Iterator[Notification]:
+    """Yield what is to be said of files that were not, or not wholly, looked at."""
+    if kinds & {"vuln", "license"}:
+        yield from unchecked.unread(outputs.snapshot)
+        yield from unchecked.unread_parts(outputs.snapshot)
+    if "misconfig" in kinds:
+        yield from unchecked.unread_builds(outputs.snapshot)
+    if "secret" in kinds:
+        yield from unsearched(outputs.snapshot)
+    if REPORT in outputs:
+        yield from proof.trouble_told(outputs.log, read_report(outputs[REPORT]))
