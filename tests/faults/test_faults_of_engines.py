@@ -49,6 +49,7 @@ def wait_for_container(host):
     pytest.fail("nothing runs on the engine")
 
 
+@pytest.mark.slow_fault
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_engine_that_ends_in_mid_scan_is_lost_and_what_is_left_there_is_reaped(
     program, own_engine, how
@@ -69,6 +70,7 @@ def test_engine_that_ends_in_mid_scan_is_lost_and_what_is_left_there_is_reaped(
         assert "start the scan again" in done.shown
 
 
+@pytest.mark.slow_fault
 def test_engine_that_is_restarted_in_mid_scan_is_lost_not_believed(program, own_engine):
     process = program.start(HERE + hung(), *BESIDE, DOCKER_HOST=own_engine.host)
     wait_for_container(own_engine.host)
@@ -100,6 +102,7 @@ def tls(certificates):
     return context
 
 
+@pytest.mark.slow_fault
 def test_remote_engine_that_is_cut_off_in_mid_scan_is_lost(
     program, own_engine, relay, tls, certificates
 ):

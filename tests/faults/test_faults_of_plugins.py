@@ -11,10 +11,10 @@ SCAN = ("scan", "good,bad", "--engine", "docker")
 
 SCANNER = """
 import sys, threading
-import scanrun.stages.plan
+import scanrun.stages.select
 from scanrun.api import Applies, Canary, Category, Step, hookimpl
 
-scanrun.stages.plan.PATIENCE_S = 2.0
+scanrun.stages.select.PATIENCE_S = 2.0
 
 
 def hang():

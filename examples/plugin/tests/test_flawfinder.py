@@ -9,7 +9,7 @@ from scanrun.testing import outputs
 DATA = Path(__file__).parent / "data"
 
 
-def test_rank_becomes_severity(check_scanner):
+def test_level_becomes_severity(check_scanner):
     (copy,) = check_scanner(Flawfinder(), DATA / "one-hit.sarif")
 
     assert (copy.rule_id, copy.path, copy.line) == ("FF1001", "a.c", 3)

@@ -21,6 +21,7 @@ from scanrun.stages.gate import Tally
 from scanrun.stages.ignores import IgnoreComments
 from scanrun.stages.triage import Triage
 
+_MEND = "mend or uninstall the plugin"
 _PLACES = ("locations", "relatedLocations")
 _TEXTS = ("message", "properties", "suppressions")
 """What of a result may quote the source. The place can't be masked, or it would be lost."""
@@ -75,7 +76,9 @@ def convert_outputs(
             seen.tally.add(finding)
             writer.result(result)
         else:
-            raise ConversionError(f"its converter gave {item!r:.80}, which is no result")
+            raise ConversionError(
+                f"its converter gave {item!r:.80}, which is no result", hint=_MEND
+            )
     return seen
 
 
