@@ -188,12 +188,14 @@ def _secrets(text: str) -> Iterator[Span]:
     if "PRIVATE KEY" in text:
         yield from (match.span("v") for match in _PEM.finditer(text))
     for word, pattern in _EXACT:
-        yield from _values_at(pattern, text, _places(text, word))
+        if word in text:  # seldom, and a generator for nothing costs more than this look
+            yield from _values_at(pattern, text, _places(text, word))
     lower = text.lower()
     if len(lower) != len(text):  # one letter of Unicode becomes two
         lower = text.replace("\u0130", "I").lower()
     for word, pattern in _ANY_CASE:
-        yield from _values_at(pattern, text, _places(lower, word))
+        if word in lower:
+            yield from _values_at(pattern, text, _places(lower, word))
     keys = (at for at in _places(lower, "key") if _BEFORE_KEY.search(text, max(0, at - 12), at))
     yield from _values_at(_ASSIGNED, text, keys)
 
