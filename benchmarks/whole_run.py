@@ -1,7 +1,7 @@
 """What a whole run costs beside the scanners themselves, as ratios measured in one run.
 
 Needs an engine and the lab (`make lab`): python benchmarks/whole_run.py
-Prints one table. The bounds in it are those that docs/benchmarks.md names.
+Prints one table: each measurement, the bound it is held to, and whether it held.
 """
 
 import json
