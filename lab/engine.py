@@ -2,8 +2,13 @@
 
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
+
+_PUSHES = 5
+_PAUSE_S = 2
 
 
 class EngineError(Exception):
@@ -51,8 +56,24 @@ def forget(old: str) -> None:
 def importing(reference: str, config: Sequence[str]) -> Iterator[tarfile.TarFile]:
     """Give a tar to write an image's files into; the image is there when the block ends well."""
     flags = [flag for each in config for flag in ("--change", each)]
-    command = ["docker", "import", *flags, "-", reference]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as docker:
+    with _fed(["docker", "import", *flags, "-", reference], reference) as tar:
+        yield tar
+
+
+@contextmanager
+def building(reference: str) -> Iterator[tarfile.TarFile]:
+    """Give a tar to write the context of a build into; the image is there when the block ends."""
+    with _fed(["docker", "build", "--network=none", "--tag", reference, "-"], reference) as tar:
+        yield tar
+
+
+@contextmanager
+def _fed(command: list[str], reference: str) -> Iterator[tarfile.TarFile]:
+    quiet = subprocess.DEVNULL
+    with (
+        TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=said) as docker,
+    ):
         try:
             with tarfile.open(fileobj=docker.stdin, mode="w|") as tar:
                 yield tar
@@ -60,15 +81,31 @@ def importing(reference: str, config: Sequence[str]) -> Iterator[tarfile.TarFile
             # a stream that just ends would be taken for the whole image
             docker.kill()
             raise
-    if docker.returncode:
-        raise EngineError(f"docker import {reference}: exit code {docker.returncode}")
+        docker.communicate()
+        if docker.returncode:
+            said.seek(0)
+            error = said.read().decode(errors="replace").strip()
+            raise EngineError(f"docker {command[1]} {reference}: {error}")
+
+
+def _pushed(target: str) -> None:
+    """Push, and again where the connection broke: what has arrived is not sent twice."""
+    for left in reversed(range(_PUSHES)):
+        try:
+            run("push", target)
+        except EngineError:
+            if not left:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def push(reference: str, target: str) -> str:
     """Push an image under another name, and return the digest that the registry gave it."""
     run("tag", reference, target)
     try:
-        run("push", target)
+        _pushed(target)
         repository = target.rpartition(":")[0]
         names = run("image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', target)
         digests = dict(each.split("@") for each in names.splitlines())

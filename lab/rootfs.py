@@ -44,6 +44,15 @@ def busybox(root: Path) -> None:
         shutil.copy(certificates, root / "etc/ssl/certs")
 
 
+def user(root: Path, name: str, uid: int, gid: int) -> None:
+    """Add a user, and a group of that name unless it is root's."""
+    with (root / "etc/passwd").open("a") as passwd:
+        passwd.write(f"{name}:x:{uid}:{gid}::/tmp:/bin/sh\n")
+    if gid:
+        with (root / "etc/group").open("a") as group:
+            group.write(f"{name}:x:{gid}:\n")
+
+
 def python(root: Path) -> None:
     """Add Debian's python3.11 and its standard library, without pip, and say whose files they are.
 
@@ -157,11 +166,24 @@ def copy_libraries(root: Path, files: Iterable[Path]) -> None:
     for file in files:
         # a static program: ldd says so and fails
         told = subprocess.run(["ldd", file], capture_output=True, text=True, check=False)  # noqa: S607
-        for word in told.stdout.split():
-            target = root / word.lstrip("/")
-            if word.startswith("/") and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(word, target)
+        inside = f"{root}/"  # a library that lies beside its program
+        copy(root, (Path(w) for w in told.stdout.split() if w[0] == "/" and inside not in w))
+
+
+def copy(root: Path, files: Iterable[Path]) -> None:
+    """Copy files of this machine to the same places in `root`, links followed."""
+    for file in files:
+        target = root / file.relative_to("/")
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+
+
+def rights(top: Path, mode: int) -> None:
+    """Give everything from `top` on the same permissions."""
+    for each in [top, *top.rglob("*")]:
+        if not each.is_symlink():
+            each.chmod(mode)
 
 
 def pip(*words: str) -> None:

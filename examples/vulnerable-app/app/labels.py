@@ -4,8 +4,6 @@ import hashlib
 import pickle
 import subprocess
 
-import yaml
-
 
 def label_id(address: str) -> str:
     return hashlib.md5(address.encode()).hexdigest()
@@ -16,6 +14,8 @@ def print_label(printer: str, text: str) -> int:
 
 
 def load_layout(document: str) -> dict:
+    import yaml
+
     return yaml.load(document, Loader=yaml.Loader)
 
 

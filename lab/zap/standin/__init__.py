@@ -1,0 +1,1 @@
+"""A stand-in for ZAP: its launch contract, a spider, some of its rules, its reports."""
