@@ -11,7 +11,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,6 @@ Update = Callable[[Path], Path | None]
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _GENERATION = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 _INCOMING = "incoming-"
-_KEPT = 2
 _SETTLED = timedelta(hours=1)
 """So long nothing is fetched again, even where the newest edition there is has run out."""
 _AHEAD = timedelta(days=1)
@@ -78,6 +77,13 @@ class Cache:
             return Held(path, database.read(path), _checked_size(path))
         except (ConversionError, OSError) as error:
             raise _damaged(database, str(error)) from error
+
+    def held(self, database: Database) -> Held | None:
+        """Return the edition in force; a damaged one counts as none, and is then fetched anew."""
+        try:
+            return self.current(database)
+        except CacheError:
+            return None
 
     def due(self, database: Database, now: datetime) -> bool:
         """Say whether there is, or may be, a newer edition than the one held."""
@@ -220,6 +226,7 @@ class Cache:
                 f"the update brought no usable {database.title}: {error}", hint=error.hint
             ) from error
         folder = self._folder(database.name)
+        before = self._generation_or_none(database)
         generation = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{token_hex(4)}"
         fetched.rename(folder / generation)
         pointer = folder / f"{_INCOMING}current"
@@ -228,7 +235,7 @@ class Cache:
             stream.flush()
             os.fsync(stream.fileno())
         pointer.replace(folder / "current")
-        for old in _old(folder):
+        for old in _old(folder, {generation, before}):
             _remove(old)
 
 
@@ -249,9 +256,10 @@ def _acquire(lock: FileLock, cancel: threading.Event, limit: float) -> None:
             return
 
 
-def _old(folder: Path) -> Iterable[Path]:
-    editions = sorted(each for each in folder.iterdir() if _GENERATION.fullmatch(each.name))
-    return editions[:-_KEPT]
+def _old(folder: Path, kept: Collection[str | None]) -> Iterable[Path]:
+    """Return the editions that are neither in force nor were it last: names only tell a clock."""
+    editions = [each for each in folder.iterdir() if _GENERATION.fullmatch(each.name)]
+    return [each for each in editions if each.name not in kept]
 
 
 def _remove(path: Path) -> None:

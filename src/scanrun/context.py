@@ -11,7 +11,10 @@ from scanrun.engines import Engines
 from scanrun.model import ScanResult
 from scanrun.request import Request
 from scanrun.sarif.mask import Masker
+from scanrun.secrets import Secrets
+from scanrun.stages.budget import Budget
 from scanrun.stages.plan import ScanPlan
+from scanrun.stages.services import Services
 from scanrun.stages.triage import Triage
 
 
@@ -38,11 +41,14 @@ class Context:
     triage: Triage
     masker: Masker
     cancel: threading.Event
+    secrets: Secrets
+    services: Services
+    budget: Budget
     events: "queue.SimpleQueue[Progress]" = field(default_factory=queue.SimpleQueue)
 
     def tell(self, scanner: str, text: str) -> None:
         """Queue a line of progress for the main thread, the only one that prints."""
-        self.events.put(Progress(scanner, text, datetime.now(UTC)))
+        self.events.put(Progress(scanner, self.masker.text(text), datetime.now(UTC)))
 
     def log(self, scanner: str) -> Path:
         """Return where a scanner's log grows while it runs."""

@@ -72,6 +72,10 @@ class DeadlineError(StepError):
     """A step was killed because its time was over."""
 
 
+class NotReadyError(ScanError):
+    """A service is not ready yet, and this is what it answers so far."""
+
+
 class EngineLostError(ScanError):
     """The engine went away or answered nonsense in the middle of a step."""
 

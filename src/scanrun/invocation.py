@@ -12,7 +12,7 @@ from scanrun.errors import ConfigError
 from scanrun.model import Severity
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+!-]*")
-_FOLDER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
+_PATH = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_.][A-Za-z0-9_.-]*)*")
 _OUTPUT = ".scanrun"
 
 
@@ -25,6 +25,10 @@ class Invocation:
     """
 
     fail_on: Severity | None = Severity.HIGH
+    fail_on_configured: bool = False
+    """The configuration says it, and will be asked: a flag would hide what it says later."""
+    config: str = ""
+    """Configuration file, from the root of the tree; empty: the one that is found there."""
     output: str = _OUTPUT
     formats: tuple[str, ...] = ("junit",)
     scanners: tuple[str, ...] = ()
@@ -37,12 +41,9 @@ class Invocation:
         for word in (*self.formats, *self.scanners, self.engine, self.version or "0"):
             if not _WORD.fullmatch(word):
                 raise ConfigError(f"{word!r} can't stand in a CI file")
-        outside = normpath(self.output).split("/")[0] in {"..", "."}
-        if outside or not _FOLDER.fullmatch(self.output):
-            raise ConfigError(
-                f"output folder {self.output!r} can't stand in a CI file",
-                hint="use a folder inside the tree, of letters, digits, '.', '_' and '-'",
-            )
+        _check_path("output folder", self.output)
+        if self.config:
+            _check_path("configuration file", self.config)
 
     @property
     def requirement(self) -> str:
@@ -57,7 +58,7 @@ class Invocation:
     @property
     def command(self) -> str:
         """Return the one line that scans and gates."""
-        return self._scan(self._threshold)
+        return " ".join((*self._scan, *self._threshold, *self._options))
 
     @property
     def scan_command(self) -> str:
@@ -65,12 +66,13 @@ class Invocation:
 
         It still ends with 3 when the scan is incomplete.
         """
-        return self._scan("never")
+        return " ".join((*self._scan, "--fail-on", "never", *self._options))
 
     @property
     def gate_command(self) -> str:
         """Return the line that judges what `scan_command` has left."""
-        return f"scanrun gate {self.path('results.sarif')} --fail-on {self._threshold}"
+        words = ("scanrun", "gate", self.path("results.sarif"), *self._threshold, *self._config)
+        return " ".join(words)
 
     @property
     def needs_engine(self) -> bool:
@@ -91,14 +93,33 @@ class Invocation:
         return f"=={self.version}" if self.version else ""
 
     @property
-    def _threshold(self) -> str:
-        return self.fail_on.value if self.fail_on else "never"
+    def _scan(self) -> tuple[str, ...]:
+        return ("scanrun", *(("scan", ",".join(self.scanners)) if self.scanners else ("all",)))
 
-    def _scan(self, threshold: str) -> str:
-        words = ["scanrun", *(("scan", ",".join(self.scanners)) if self.scanners else ("all",))]
-        words += ["--fail-on", threshold]
-        if self.engine != "auto":
-            words += ["--engine", self.engine]
-        if normpath(self.output) != _OUTPUT:
-            words += ["--output", normpath(self.output)]
-        return " ".join(words)
+    @property
+    def _threshold(self) -> tuple[str, ...]:
+        if self.fail_on_configured:
+            return ()
+        return "--fail-on", self.fail_on.value if self.fail_on else "never"
+
+    @property
+    def _config(self) -> tuple[str, ...]:
+        return ("--config", normpath(self.config)) if self.config else ()
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        output = normpath(self.output)
+        return (
+            *(("--engine", self.engine) if self.engine != "auto" else ()),
+            *self._config,
+            *(("--output", output) if output != _OUTPUT else ()),
+        )
+
+
+def _check_path(what: str, path: str) -> None:
+    outside = normpath(path).split("/")[0] in {"..", "."}
+    if outside or not _PATH.fullmatch(path):
+        raise ConfigError(
+            f"{what} {path!r} can't stand in a CI file",
+            hint="use a path inside the tree, of letters, digits, '.', '_' and '-'",
+        )

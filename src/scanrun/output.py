@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from scanrun.errors import OutputError
 from scanrun.files import written
 from scanrun.sarif.codec import dumps
+from scanrun.source import read_regular
 
 VERDICT = "verdict.json"
 LOG = "results.sarif"
@@ -26,6 +27,7 @@ _LOCK = "lock"
 _MARK = ".gitignore"
 _IGNORE_ALL = b"# written by scanrun: nothing here belongs into version control\n*\n"
 _HALF_WRITTEN = ".tmp-"
+_OWN_FOLDERS = {"logs", "raw"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +85,26 @@ def opened(
         yield folder
 
 
-def forget(path: Path, verdict: Mapping[str, Any], *, scanned: Path | None = None) -> None:
+def forget(
+    path: Path,
+    verdict: Mapping[str, Any],
+    *,
+    scanned: Path | None = None,
+    reports: Iterable[str] = (),
+) -> None:
     """Take back what an earlier run said, before there is anything that could go wrong.
 
-    A folder that is not there, not ours, or another run's has nothing to be taken back.
+    A folder that is not there, not ours, or another run's has nothing to be taken back. `reports`
+    is as in `opened`.
     """
-    with suppress(OutputError, OSError, Timeout), ExitStack() as stack:
+    files = (LOG, *reports)
+    with suppress(OutputError, OSError, Timeout, ValueError), ExitStack() as stack:
         _check_place(path, scanned)
-        if is_marked(path):
+        if is_marked(path) or (_has_verdict(path) and _is_ours(path, files)):
             stack.enter_context(FileLock(path / _LOCK, blocking=False))
             OutputFolder(path).write_verdict(verdict)
-            (path / LOG).unlink(missing_ok=True)
+            for name in files:
+                (path / name).unlink(missing_ok=True)
 
 
 def _check_place(path: Path, scanned: Path | None) -> None:
@@ -160,7 +171,18 @@ def _is_ours(path: Path, files: Iterable[str]) -> bool:
         return True
     left = {each.name for each in path.iterdir() if not each.name.startswith(_HALF_WRITTEN)}
     left.discard(_LOCK)
+    if left & _OWN_FOLDERS and _has_verdict(path):
+        left -= _OWN_FOLDERS
     return not left or (VERDICT in left and left <= {VERDICT, *files})
+
+
+def _has_verdict(path: Path) -> bool:
+    """Say whether a verdict of a run lies there, and not anybody's file of that name."""
+    try:
+        found = msgspec.json.decode(read_regular(path / VERDICT))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"run_id", "scanrun", "status"} <= found.keys()
 
 
 def is_marked(path: Path) -> bool:

@@ -13,7 +13,7 @@ from types import FrameType
 
 from scanrun.cache import Cache
 from scanrun.context import Context, Progress
-from scanrun.contracts import HasTells, Scanner
+from scanrun.contracts import HasTells, HasWanted, Scanner
 from scanrun.engines import engine_settings, opened_engines
 from scanrun.errors import LostResultsError, OutputError, ScanrunError
 from scanrun.model import Outcome, ScanResult, Snapshot, Verdict
@@ -23,13 +23,15 @@ from scanrun.request import Request
 from scanrun.sarif.mask import Masker
 from scanrun.scratch import scratch_folder
 from scanrun.snapshot import take_snapshot
+from scanrun.stages.budget import Budget
 from scanrun.stages.evidence import lowered
 from scanrun.stages.execute import execute
 from scanrun.stages.gate import judge
 from scanrun.stages.outcome import idle, warnings_of
 from scanrun.stages.plan import ScanPlan, make_plan
 from scanrun.stages.report import report, running_json, verdict_json
-from scanrun.stages.select import canaries, rewrites, select
+from scanrun.stages.select import canaries, could_run, rewrites, select
+from scanrun.stages.services import Services
 from scanrun.stages.triage import Triage
 
 
@@ -61,8 +63,8 @@ def run(
         ScanrunError: it could not begin. verdict.json says so where it can be written.
     """
     started = datetime.now(UTC)
-    reporters = [plugins.reporters[name] for name in request.settings.report.formats]
-    files = [reporter.filename for reporter in reporters]
+    # also those not asked for this time: an earlier run's must not stand beside this one's verdict
+    files = [reporter.filename for reporter in plugins.reporters.values()]
     running = running_json(request.run_id, started)
     place = opened(request.output, running, scanned=request.root, reports=files)
     with place as output, interruptible() as stop:
@@ -81,15 +83,15 @@ def run(
                 output.write_verdict(verdict_json(_stopped(request, started, error)))
             raise
         verdict = replace(verdict, started=started, ended=datetime.now(UTC))
-        _write_last(output, verdict)
-    return verdict
+        return _write_last(output, verdict)
 
 
-def _write_last(output: OutputFolder, verdict: Verdict) -> None:
+def _write_last(output: OutputFolder, verdict: Verdict) -> Verdict:
     try:
         output.write_verdict(verdict_json(verdict))
     except OutputError as error:
-        raise LostResultsError(str(error), hint=error.hint) from error
+        return _failed_all_the_same(verdict, LostResultsError(str(error), hint=error.hint))
+    return verdict
 
 
 def scan_and_judge(  # noqa: PLR0917 - all of them, once
@@ -131,14 +133,16 @@ def scan_and_judge(  # noqa: PLR0917 - all of them, once
             triage=triage,
             masker=masker,
             cancel=stop.cancel,
+            secrets=request.secrets_by_name(masker.learn),
+            services=Services(each for entry in plan.to_run for each in entry.services),
+            budget=Budget(plan.memory_mb),
         )
         with stop.gently():
             results = execute(context, _seen_by(watcher, plugins, complaints))
         verdict = _verdict(context, results, complaints)
         late = plugins.observe("scanrun_run_finished", verdict=verdict)
         verdict = replace(verdict, told=(*verdict.told, *late))
-        _reported(request, plugins, output, results, verdict, masker)
-    return verdict
+        return _reported(request, plugins, output, results, verdict, masker)
 
 
 def _reported(  # noqa: PLR0917 - all of them, once
@@ -148,7 +152,7 @@ def _reported(  # noqa: PLR0917 - all of them, once
     results: tuple[ScanResult, ...],
     verdict: Verdict,
     masker: Masker,
-) -> None:
+) -> Verdict:
     """Write the files of the run; where that fails, let its verdict at least tell of them."""
     try:
         report(
@@ -160,12 +164,27 @@ def _reported(  # noqa: PLR0917 - all of them, once
             masker=masker,
         )
     except LostResultsError as error:
-        told = replace(
-            verdict, status=Outcome.INCOMPLETE, exit_code=error.exit_code, reason=str(error)
-        )
-        with suppress(OutputError):
-            output.write_verdict(verdict_json(told))
-        raise
+        lost = LostResultsError(masker.clean(str(error)), hint=masker.clean(error.hint))
+        if verdict.status is not Outcome.FAILED:
+            told = replace(
+                verdict, status=Outcome.INCOMPLETE, exit_code=lost.exit_code, reason=str(lost)
+            )
+            with suppress(OutputError):
+                output.write_verdict(verdict_json(told))
+        return _failed_all_the_same(verdict, lost)
+    return verdict
+
+
+def _failed_all_the_same(verdict: Verdict, lost: LostResultsError) -> Verdict:
+    """Return the verdict of a run that has failed, with what got lost. Findings win.
+
+    Raises:
+        LostResultsError: it had not failed: nothing says any more that it was clean.
+    """
+    if verdict.status is not Outcome.FAILED:
+        raise lost
+    told = "; ".join(part for part in (str(lost), lost.hint) if part)
+    return replace(verdict, reason=f"{verdict.reason}; {lost}", told=(*verdict.told, told))
 
 
 def _seen_by(
@@ -181,6 +200,13 @@ def _seen_by(
 
 def _verdict(context: Context, results: tuple[ScanResult, ...], complaints: list[str]) -> Verdict:
     plan, snapshot = context.plan, context.plan.snapshot
+    told = (
+        *plan.told,
+        *lowered(results),
+        *context.triage.told(),
+        *warnings_of(results),
+        *complaints,
+    )
     return judge(
         results,
         context.request.settings.gate.policy(),
@@ -188,13 +214,7 @@ def _verdict(context: Context, results: tuple[ScanResult, ...], complaints: list
         unread=snapshot.unread,
         idle=idle(plan),
         interrupted=context.cancel.is_set(),
-        told=(
-            *plan.told,
-            *lowered(results),
-            *context.triage.told(),
-            *warnings_of(results),
-            *complaints,
-        ),
+        told=tuple(map(context.masker.text, told)),
         snapshot={"files": len(snapshot.files), "left_out": len(snapshot.left_out)},
         tree={"commit": snapshot.commit, "dirty": snapshot.dirty},
     )
@@ -208,7 +228,7 @@ def _stopped(request: Request, started: datetime, error: BaseException) -> Verdi
         run_id=request.run_id,
         status=Outcome.INTERRUPTED if interrupted else Outcome.INCOMPLETE,
         exit_code=code,
-        reason="interrupted" if interrupted else str(error),
+        reason="interrupted" if interrupted else Masker(request.secrets).text(str(error)),
         fail_on=request.settings.gate.fail_on,
         counts={},
         started=started,
@@ -225,6 +245,12 @@ def _snapshot(request: Request, scanners: Mapping[str, Scanner]) -> Snapshot:
             for name, scanner in scanners.items()
             if isinstance(scanner, HasTells)
         },
+        wanted=sorted(
+            pattern
+            for scanner in could_run(request, scanners)
+            if isinstance(scanner, HasWanted)
+            for pattern in scanner.wanted
+        ),
         output_dir=request.settings.output.dir,
         environment=request.environment,
     )
@@ -262,12 +288,17 @@ class Stop:
 
 @contextmanager
 def interruptible() -> Iterator[Stop]:
-    """Let SIGINT, SIGTERM and SIGHUP stop the run. Only the main thread is told of them."""
+    """Let SIGINT, SIGTERM and SIGHUP stop the run, where they are not ignored.
+
+    Only the main thread is told of them.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    every = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # whoever ignores one (`nohup`, a shell's `&`) wants the run to outlive it
+    numbers = [each for each in every if signal.getsignal(each) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stop

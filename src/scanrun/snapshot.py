@@ -15,7 +15,16 @@ from types import MappingProxyType
 from scanrun.errors import UsageError
 from scanrun.git import GitError, WorkTree, read_work_tree
 from scanrun.globs import Exclusion, NameTest, name_test
-from scanrun.model import CANARY_DIR, RESERVED, Influence, LeftOut, Snapshot, SnapshotFile, Tell
+from scanrun.model import (
+    CANARY_DIR,
+    OWN_TRACKED,
+    RESERVED,
+    Influence,
+    LeftOut,
+    Snapshot,
+    SnapshotFile,
+    Tell,
+)
 from scanrun.output import is_marked
 from scanrun.source import read_regular
 from scanrun.walk import is_readable, look_at, walk
@@ -49,7 +58,7 @@ def take_snapshot(
     place = _resolve(path)
     root = place if place.is_dir() else place.parent
     git, notes = _ask_git(root, environment)
-    rules = _Rules.of(root, Exclusion(exclude), output_dir, git)
+    rules = _Rules.of(root, Exclusion(exclude), output_dir, git, marks=not git and not notes)
     if place.is_dir():
         files, left_out = _take_tree(root, rules, git)
     else:
@@ -58,7 +67,11 @@ def take_snapshot(
     if git and git.commit:
         dirty = git.changed or any(git.is_foreign(file.path) for file in files)
     if place.is_dir():
+        few = len(files)
         files, left_out = _add_wanted(root, rules, files, left_out, tuple(wanted))
+        if more := len(files) - few:
+            ignored = f"{more} that git ignores {'is' if more == 1 else 'are'} scanned all the same"
+            notes = (*notes, f"{ignored}: a build's own, which a scanner asks for")
     kept, told = _set_apart(root, files, tells)
     return Snapshot(
         root=root,
@@ -80,14 +93,24 @@ class _Rules:
     exclusion: Exclusion
     output: str
     git: WorkTree | None
+    marks: bool
+    """Believe the mark of an earlier run's folder. Anybody can commit one, so only where there is
+    no repository; git itself ignores what a run leaves, and says what is tracked there."""
 
     @classmethod
     def of(
-        cls, root: Path, exclusion: Exclusion, output_dir: str, git: WorkTree | None
+        cls,
+        root: Path,
+        exclusion: Exclusion,
+        output_dir: str,
+        git: WorkTree | None,
+        *,
+        marks: bool,
     ) -> "_Rules":
         place = PurePath(os.path.realpath(root / output_dir))
         inside = place.is_relative_to(root) and place != root
-        return cls(root, exclusion, place.relative_to(root).as_posix() if inside else "", git)
+        output = place.relative_to(root).as_posix() if inside else ""
+        return cls(root, exclusion, output, git, marks)
 
     def rule(self, path: str, folder: bool) -> str:  # noqa: FBT001 - `walk.RuleOf`
         if not (rule := self.rule_but_ignored(path, folder)) and self.git:
@@ -98,19 +121,30 @@ class _Rules:
         name = path.rpartition("/")[2]
         if name == ".git":
             return "git's own data"
-        if path == self.output or (folder and name == OUTPUT_DIR and is_marked(self.root / path)):
+        if path == self.output or (self.marks and folder and self._is_of_earlier_run(path)):
             return _OUTPUT
         if self.exclusion.fits(path, folder=folder):
             return "exclude"
         # what a scanner says of such a path is taken for words on a canary
         return RESERVED if CANARY_DIR in name else ""
 
+    def _is_of_earlier_run(self, path: str) -> bool:
+        return path.rpartition("/")[2] == OUTPUT_DIR and is_marked(self.root / path)
+
+    def hidden(self) -> Iterator[LeftOut]:
+        """Yield what is tracked in our own folder: no run leaves that, and nobody scans it."""
+        for path in self.git.tracked if self.git and self.output else ():
+            inside = f"{path}/".startswith(f"{self.output}/")  # or a submodule in its place
+            if inside and not self.exclusion.covers(path):
+                yield LeftOut(path, OWN_TRACKED)
+
     def notes(self, left_out: Iterable[LeftOut]) -> tuple[str, ...]:
         """Tell of our own folders where they could hide what is not to be scanned."""
-        own = tuple(each.path for each in left_out if each.rule == _OUTPUT)
+        left_out = tuple(left_out)
+        own = [each.path for each in left_out if each.rule == _OUTPUT]
         others = [path for path in own if path != f"{self.output}/"]
         told = tuple(f"{path!r} holds the files of an earlier run: not scanned" for path in others)
-        hidden = sum(path.startswith(own) for path in self.git.tracked) if self.git else 0
+        hidden = sum(each.rule == OWN_TRACKED for each in left_out)
         note = f"{hidden} tracked files in scanrun's own folders are not scanned"
         return (*told, note) if hidden else told
 
@@ -159,6 +193,7 @@ def _take_tree(
     if git:
         seen = {file.path for file in files} | {each.path for each in left_out}
         left_out.extend(_find_missing(root, git, rules.exclusion, seen))
+        left_out.extend(rules.hidden())
     return files, left_out
 
 
@@ -252,10 +287,10 @@ def _set_apart(
     told: list[Tell] = []
     for file in files:
         about = [each for each in tales if each.about(root, file)] if suspicious(file.path) else []
-        first = {each.scanner: each for each in reversed(about)}
+        first = {each.scanner: each.influence for each in reversed(about)}
         told += (
-            Tell(file.path, each.scanner, each.influence.effect, each.influence.left_out)
-            for each in first.values()
+            Tell(file.path, scanner, found.effect, found.left_out, found.heeded)
+            for scanner, found in first.items()
         )
         if not any(each.influence.left_out for each in about):
             kept.append(file)

@@ -6,12 +6,15 @@ nothing here imports a plugin, docker, pydantic or rich.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from typing import Any
 
 import click
 
 from scanrun import __version__
+from scanrun.cli.streams import silence, unread
 from scanrun.errors import ExitCode, ScanrunError
 
 COMMANDS = {
@@ -35,8 +38,31 @@ COMMANDS = {
 _LONGEST = 2000
 
 
+class _UnreadError(Exception):
+    """Whoever should read what a command prints is gone (`| head`)."""
+
+
+@contextmanager
+def _not_clicks() -> Iterator[None]:
+    """Keep a lost reader from click, which would end with a 1 of its own: "gate failed"."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _UnreadError from error
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and imports one only when it is called."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401 - click's
+        """Read the command line, and print `--help` where it asks for that."""
+        with _not_clicks():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as above
+        """Call the command."""
+        with _not_clicks():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order of the table."""
@@ -80,45 +106,49 @@ def run(args: Sequence[str]) -> int:
     """Run the command line `args` and return the exit code. Bugs show their traceback, code 4."""
     try:
         code = cli.main(args=list(args), prog_name="scanrun", standalone_mode=False)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug is no verdict
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence: a bug is no verdict
+        with suppress(Exception), unread(sys.stderr):  # however it is shown, the code stays
+            _show(error)
         return _exit_code(error)
-    except SystemExit as error:
-        # a command returns its code, so this is a plugin's: `sys.exit(0)` must not read as passed
-        click.echo(f"scanrun: a plugin exited ({error.code!r}), which is a bug of it", err=True)
-        return ExitCode.BUG
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        return ExitCode.INTERRUPTED
     return int(code) if isinstance(code, int) else ExitCode.PASSED
 
 
-def _exit_code(error: Exception) -> ExitCode:
-    """Show what went wrong, and return what the shell is told."""
-    if isinstance(error, click.exceptions.Abort):
-        click.echo("interrupted", err=True)
+def _exit_code(error: BaseException) -> ExitCode:
+    """Return what the shell is told."""
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
         return ExitCode.INTERRUPTED
     if isinstance(error, click.ClickException):
-        error.show()
         return ExitCode.USAGE
-    if isinstance(error, ScanrunError):
-        show_error(error)
-        return error.exit_code
-    if isinstance(error, BrokenPipeError):
-        # the reader of our stdout is gone (`| head`): Python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.BUG
-    import traceback  # noqa: PLC0415 - only on a bug
+    return error.exit_code if isinstance(error, ScanrunError) else ExitCode.BUG
 
-    traceback.print_exception(error)
-    click.echo("scanrun: this is a bug of scanrun or of a plugin; please report it", err=True)
-    return ExitCode.BUG
+
+def _show(error: BaseException) -> None:
+    """Show what went wrong."""
+    if isinstance(error, KeyboardInterrupt | click.exceptions.Abort):
+        click.echo("interrupted", err=True)
+    elif isinstance(error, click.ClickException):
+        error.show()
+    elif isinstance(error, ScanrunError):
+        show_error(error)
+    elif isinstance(error, _UnreadError | BrokenPipeError):
+        silence(sys.stdout)
+        silence(sys.stderr)
+    elif isinstance(error, SystemExit):
+        # a command returns its code, so this is a plugin's: `sys.exit(0)` must not read as passed
+        click.echo(f"scanrun: a plugin exited ({error.code!r}), which is a bug of it", err=True)
+    else:
+        import traceback  # noqa: PLC0415 - only on a bug
+
+        traceback.print_exception(error)
+        click.echo("scanrun: this is a bug of scanrun or of a plugin; please report it", err=True)
 
 
 def show_error(error: ScanrunError) -> None:
     """Print what broke, and what to try. Names of files may hold escapes, addresses passwords."""
-    from scanrun.sarif.mask import Masker, clean_text  # noqa: PLC0415 - only on an error
+    from scanrun.request import secrets_in  # noqa: PLC0415 - only on an error
+    from scanrun.sarif.mask import Masker, clean_text  # noqa: PLC0415 - as above
 
-    mask = Masker().text
+    mask = Masker(secrets_in(os.environ)).text
     click.echo(f"error: {mask(clean_text(str(error), _LONGEST))}", err=True)
     if error.hint:
         click.echo(f"  try: {mask(clean_text(error.hint, _LONGEST))}", err=True)

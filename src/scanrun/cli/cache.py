@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,28 @@ from scanrun.cache import Cache, Held
 from scanrun.cache_copy import restore, save
 from scanrun.cli.session import CommandContext, gather, must_exist
 from scanrun.config.models import ScannerSettings
-from scanrun.contracts import HasDatabases, KeepsThings, Scanner
+from scanrun.contracts import HasDatabases, HasSecrets, KeepsThings, Scanner
 from scanrun.engines import Engines, engine_settings
-from scanrun.errors import CacheError, EngineError, ExitCode, UsageError
-from scanrun.model import Database, Snapshot, Step, Target
+from scanrun.errors import CacheError, EngineError, ExitCode, ScanError, UsageError
+from scanrun.model import Database, Need, Snapshot, Step, Target
 from scanrun.nearest import nearest
 from scanrun.quantity import size, span
 from scanrun.sarif.mask import Masker, clean_text
 from scanrun.scratch import scratch_folder
+from scanrun.secrets import with_sealed
 from scanrun.stages.plan import configured
-from scanrun.stages.update import fetch
+from scanrun.stages.update import called, fetch
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A database, and the scanner whose configuration says where it comes from."""
 
-    scanner: str
+    scanner: Scanner
     database: Database
     step: Step
     engine: str | None
+    needs: tuple[Need, ...]
 
 
 @click.group(short_help="Update, show, save and restore scanners' databases.")
@@ -52,26 +54,35 @@ _config = click.option("--config", type=click.Path(path_type=Path), help="Config
 @click.option("--engine", metavar="NAME", help="Engine that runs the download.")
 @click.option("--offline", is_flag=True, help="Refuse to use the network.")
 @click.option("--force", is_flag=True, help="Fetch again what is still fresh.")
-def update(
+@click.option("--trust-config", is_flag=True, help="Let the tree's own configuration run programs.")
+def update(  # noqa: PLR0917 - click's options
     names: tuple[str, ...],
     config: Path | None,
     engine: str | None,
     offline: bool,  # noqa: FBT001 - click's flag
     force: bool,  # noqa: FBT001 - click's flag
+    trust_config: bool,  # noqa: FBT001 - click's flag
 ) -> int:
     """Fetch the databases NAME (all of them by default) where newer ones are due."""
     flags = {"scan.engine": engine, "scan.offline": offline or None}
-    here = gather(Path(), config=config, flags=flags)
+    here = gather(Path(), config=config, flags=flags, trusted=trust_config)
     if here.loaded.settings.scan.offline:
         raise UsageError(
             "an update needs the network, and this run is offline",
             hint="bring databases along with `scanrun cache save` and `scanrun cache restore`",
         )
     cache, wanted = _cache(), _named(_wanted(here), names)
+    request = here.request()
+    masker = Masker(request.secrets)
+    secrets = request.secrets_by_name(masker.learn)
     with _engines(here) as engines:
         for each in wanted.values():
-            run_update = _fetcher(cache, engines, each, Masker(here.request().secrets))
-            if force or cache.due(each.database, datetime.now(UTC)):
+            if not names and _has_no_program(engines, each):
+                click.echo(f"{each.database.name} can't be fetched on this engine", err=True)
+            elif force or cache.due(each.database, datetime.now(UTC)):
+                values = {need.name: secrets.value(need) for need in each.needs}
+                sealed = replace(each, step=with_sealed(each.step, values))
+                run_update = fetcher(cache, engines, sealed, masker)
                 limit = each.step.timeout_s
                 held = cache.update(each.database, run_update, force=force, limit=limit)
                 click.echo(f"updated {_line(each.database, held)}")
@@ -158,16 +169,18 @@ def _wanted(here: CommandContext) -> Mapping[str, Wanted]:
     found: dict[str, Wanted] = {}
     for name, scanner in here.scanners.items():
         settings = here.loaded.settings.scanner.get(name) or ScannerSettings()
-        for database in _all_of(scanner, settings.options):
+        if not isinstance(scanner, HasDatabases):
+            continue
+        target = Target(
+            snapshot=Snapshot(root=Path()),
+            options=settings.options,
+            configured_image=settings.image or "",
+        )
+        needs = scanner.secrets(target) if isinstance(scanner, HasSecrets) else ()
+        for database in scanner.databases(target):
             step = configured(database.update, settings)
-            found.setdefault(database.name, Wanted(name, database, step, settings.engine))
+            found.setdefault(database.name, Wanted(scanner, database, step, settings.engine, needs))
     return found
-
-
-def _all_of(scanner: Scanner, options: Mapping[str, Any]) -> tuple[Database, ...]:
-    if not isinstance(scanner, HasDatabases):
-        return ()
-    return scanner.databases(Target(snapshot=Snapshot(root=Path()), options=options))
 
 
 def _databases(here: CommandContext) -> list[Database]:
@@ -193,14 +206,22 @@ def _engines(here: CommandContext, *, begin: bool = True) -> Iterator[Engines]:
         yield engines
 
 
-def _fetcher(
+def _has_no_program(engines: Engines, wanted: Wanted) -> bool:
+    """Say whether no installation could make the engine run the download: it is images only."""
+    if wanted.step.executable:
+        return False
+    name, _ = engines.place(wanted.step, wanted.engine)
+    return name in engines.known and engines.known[name].runs == "executable"
+
+
+def fetcher(
     cache: Cache, engines: Engines, wanted: Wanted, masker: Masker
 ) -> Callable[[Path], Path]:
     """Return what runs the update step, once its turn has come. Its log is kept in the cache."""
     kept = cache.root / f"{wanted.database.name}.log"
 
     def run_update(folder: Path) -> Path:
-        click.echo(f"fetching {wanted.database.title} …", err=True)
+        click.echo(f"fetching {called(wanted.database, cache.held(wanted.database))} …", err=True)
         engine, located = engines.place(wanted.step, wanted.engine)
         if located.problem:
             raise CacheError(located.problem, hint=located.hint)
@@ -208,15 +229,20 @@ def _fetcher(
         try:
             return fetch(
                 engines.session(engine),
+                wanted.scanner,
                 wanted.database,
                 wanted.step,
-                name=wanted.scanner,
                 folder=folder,
+                held=cache.held(wanted.database),
                 cancel=threading.Event(),
                 log=log,
                 kept=str(kept),
                 masker=masker,
+                say=lambda text: click.echo(f"  {text}", err=True),
             )
+        except ScanError as error:
+            # it may quote what the step printed
+            raise CacheError(masker.text(str(error)), hint=error.hint) from error
         finally:
             if log.exists():
                 masker.file(log, kept)

@@ -14,11 +14,13 @@ from scanrun.cli.session import CommandContext, gather, must_exist
 from scanrun.contracts import Driver, HasDriver, HasVersion, Scanner
 from scanrun.errors import ConversionError, UsageError
 from scanrun.files import written
-from scanrun.model import Outputs, Role, ScanResult, Snapshot, Status, Target
+from scanrun.model import Outputs, Role, ScanResult, Snapshot, Status, Step, Target
 from scanrun.nearest import nearest
-from scanrun.sarif.read import is_sarif, read_tool_runs
+from scanrun.sarif.mask import Masker
+from scanrun.sarif.read import SavedRun, is_sarif, read_mixed_runs
 from scanrun.sarif.writer import write_log
 from scanrun.stages.adopt import adopt_run, write_run
+from scanrun.stages.copy import copy_run
 from scanrun.stages.triage import Triage
 
 SARIF = "sarif"
@@ -139,15 +141,21 @@ class _Conversion:
             base=base,
             driver=_driver_of(scanner),
             triage=self._triage(),
+            masker=Masker(self.here.secrets),
             run_id=_RUN_ID,
         )
         return path
 
     def _sarif(self) -> list[Path]:
         paths = []
-        for number, run in enumerate(read_tool_runs(self.report, (str(Path.cwd()), "/src"))):
+        for number, run in enumerate(read_mixed_runs(self.report, (str(Path.cwd()), "/src"))):
             paths.append(self.folder / f"{number}.json")
-            adopt_run(run, paths[-1], self._triage(), run_id=_RUN_ID)
+            masker = Masker(self.here.secrets)
+            if isinstance(run, SavedRun):
+                # read as a tool's, it would lose its conditions, and what it could not read
+                copy_run(run, paths[-1], masker)
+            else:
+                adopt_run(run, paths[-1], self._triage(), masker, run_id=_RUN_ID)
         return paths
 
     def _triage(self) -> Triage:
@@ -160,9 +168,10 @@ def _mapped(scanner: Scanner, target: Target, report: Path) -> Mapping[str, Path
     In the place of every output its findings would count as often as there are outputs.
     """
     for step in scanner.steps(target):
-        outputs = (*step.outputs, *((step.stdout,) if step.stdout else ()))
+        printed = (step.stdout,) if isinstance(step, Step) and step.stdout else ()
+        outputs = (*step.outputs, *printed)
         fitting = [each for each in outputs if each.endswith("/") == report.is_dir()]
-        if step.role is Role.SCAN and fitting:
+        if step.role in (Role.SCAN, Role.COLLECT) and fitting:
             return {fitting[0]: report}
     kind = "folder" if report.is_dir() else "file"
     raise ConversionError(f"{str(report)!r} is a {kind}, which {scanner.name} does not write")

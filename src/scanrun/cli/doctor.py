@@ -22,6 +22,7 @@ from scanrun.request import Request
 from scanrun.sarif.mask import clean_text
 from scanrun.scratch import scratch_folder
 from scanrun.snapshot import take_snapshot
+from scanrun.stages.evidence import UsedDatabase, age_problems
 from scanrun.stages.plan import place
 from scanrun.stages.select import DatabasePlan, Entry, select
 
@@ -34,6 +35,7 @@ _MARKS = {True: "ok     ", False: "problem", None: "note   "}
 @click.option("--engine", metavar="NAME", help="Look at this engine alone.")
 @click.option("--images", is_flag=True, help="Ask registries for images that are not here.")
 @click.option("--prove", "proof", is_flag=True, help="Run each scanner on its canary alone.")
+@click.option("--trust-config", is_flag=True, help="Let the tree's own configuration run programs.")
 @click.option("-q", "--quiet", is_flag=True, help="Print problems alone.")
 def command(path: Path, config: Path | None, engine: str | None, quiet: bool, **asked: bool) -> int:  # noqa: FBT001 - click's flags
     """Check what a run on PATH would need. Exit code 0: nothing is wrong; 1: something is."""
@@ -52,10 +54,16 @@ def command(path: Path, config: Path | None, engine: str | None, quiet: bool, **
 
 
 def _checks(
-    path: Path, config: Path | None, engine: str | None, *, images: bool, proof: bool
+    path: Path,
+    config: Path | None,
+    engine: str | None,
+    *,
+    images: bool,
+    proof: bool,
+    trust_config: bool,
 ) -> Iterator[Check]:
     try:
-        here = gather(path, config=config, flags={"scan.engine": engine})
+        here = gather(path, config=config, flags={"scan.engine": engine}, trusted=trust_config)
         request = here.request()
     except ScanrunError as error:
         yield Check("configuration", ok=False, detail=str(error), hint=error.hint)
@@ -186,11 +194,13 @@ def _database_check(request: Request, plan: DatabasePlan) -> Check:
             detail="not in the cache; the next run downloads it",
             hint="scanrun cache update",
         )
-    age = datetime.now(UTC) - plan.held.edition.updated
+    now, edition = datetime.now(UTC), plan.held.edition
     limit = request.settings.evidence.limit(database.name, database.max_age)
+    problems = [*age_problems([UsedDatabase(database, edition, limit)], now)]
+    fresh = f"{span(now - edition.updated)} old; {span(limit)} is the most it may be"
     return Check(
         f"database {database.name}",
-        ok=age <= limit,
-        detail=f"{span(age)} old; {span(limit)} is the most it may be",
+        ok=not problems,
+        detail=" ".join(problems) or fresh,
         hint="scanrun cache update",
     )

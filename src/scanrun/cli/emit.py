@@ -1,13 +1,14 @@
 """`scanrun emit`: the file with which a CI system calls scanrun."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from scanrun import __version__
 from scanrun.cli.session import gather
-from scanrun.config import Settings
-from scanrun.errors import UsageError
+from scanrun.config import Loaded, Settings
+from scanrun.errors import ConfigError, UsageError
 from scanrun.files import written
 from scanrun.invocation import Invocation
 from scanrun.nearest import nearest
@@ -47,7 +48,12 @@ def command(
     if system not in here.plugins.ci_emitters:
         hint = nearest(system, here.plugins.ci_emitters)
         raise UsageError(f"no CI system {system!r}", hint=hint)
-    text = here.plugins.ci_emitters[system].emit(invocation_of(here.loaded.settings))
+    invocation = replace(
+        invocation_of(here.loaded.settings),
+        config=_from_root(config, here.root) if config else "",
+        fail_on_configured=_is_configured(here.loaded, config),
+    )
+    text = here.plugins.ci_emitters[system].emit(invocation)
     if file is None:
         click.echo(text, nl=False)
         return
@@ -64,3 +70,20 @@ def invocation_of(settings: Settings) -> Invocation:
         engine=settings.scan.engine,
         version=__version__,
     )
+
+
+def _from_root(config: Path, root: Path) -> str:
+    """Return the path by which the CI machine's copy of the tree has the configuration."""
+    file, tree = config.resolve(), root.resolve()
+    if not file.is_relative_to(tree):
+        raise ConfigError(
+            f"configuration file {str(config)!r} is not in the tree, and so not on the CI machine",
+            hint="put it into the tree, or name it there with SCANRUN_CONFIG",
+        )
+    return file.relative_to(tree).as_posix()
+
+
+def _is_configured(loaded: Loaded, config: Path | None) -> bool:
+    """Say whether the CI machine finds the threshold in a file: one of its own is not known yet."""
+    found_there = loaded.from_tree or config is not None
+    return found_there and loaded.origin["gate.fail_on"].startswith("file ")

@@ -1,7 +1,7 @@
 """`scanrun gate`: judge saved SARIF again, without scanning."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -14,9 +14,18 @@ from scanrun.cli.terminal import Terminal, Verbosity
 from scanrun.config.values import FailOn
 from scanrun.errors import ConversionError
 from scanrun.model import ScanResult, Status
+from scanrun.sarif.mask import Masker
 from scanrun.sarif.read import SavedRun, read_runs
 from scanrun.sarif.run import run_id_of, saved_result, unread_of
-from scanrun.sarif.view import Finding
+from scanrun.sarif.view import (
+    Finding,
+    category_of,
+    path_and_line,
+    rule_of,
+    severity_of,
+    suppressed,
+)
+from scanrun.stages.adopt import masked_head
 from scanrun.stages.gate import Tally, judge
 from scanrun.stages.triage import Triage
 
@@ -59,26 +68,24 @@ def command(
     for report in reports:
         must_exist(report, hint="name SARIF logs")
     settings = here.loaded.settings
-    triage = Triage(settings, started.date())
-    terminal = Terminal(Verbosity.of(quiet=quiet, verbose=verbose), as_json=as_json)
-    ids: set[str] = set()
-    unread: dict[str, None] = {}
+    secrets, verbosity = here.secrets, Verbosity.of(quiet=quiet, verbose=verbose)
+    terminal = Terminal(verbosity, as_json=as_json, secrets=secrets)
+    triage, masker = Triage(settings, started.date()), Masker(secrets)
+    reading = _Reading(triage, masker, Listing(terminal.limit))
     distinct, again = _distinct(reports)
-    listing = Listing(terminal.limit)
-    results = [
-        each for report in distinct for each in _results(report, triage, ids, unread, listing)
-    ]
+    results = [each for report in distinct for each in reading.results(report)]
+    told = (*here.loaded.told, *again, *triage.told())
     verdict = judge(
         results,
         settings.gate.policy(),
-        run_id=",".join(sorted(ids)),
+        run_id=",".join(sorted(reading.ids)),
         required=settings.scan.required,
-        unread=unread,
-        told=(*here.loaded.told, *again, *triage.told()),
+        unread=reading.unread,
+        told=tuple(map(masker.text, told)),
         started=started,
         ended=datetime.now(UTC),
     )
-    terminal.verdict(verdict, listing, where=", ".join(map(str, distinct)))
+    terminal.verdict(verdict, reading.listing, where=", ".join(map(str, distinct)))
     return verdict.exit_code
 
 
@@ -93,27 +100,45 @@ def _distinct(reports: Iterable[Path]) -> tuple[list[Path], list[str]]:
     return [*found.values()], again
 
 
-def _results(
-    report: Path, triage: Triage, ids: set[str], unread: dict[str, None], listing: Listing
-) -> Iterator[ScanResult]:
-    """Yield how each scanner of a report ended; a report that can't be read did not complete."""
-    try:
-        for run in read_runs(report):
-            ids.update(run_id_of(run.head))
-            unread.update(dict.fromkeys(unread_of(run.head)))
-            yield _result(run, triage, listing)
-    except ConversionError as error:
-        yield ScanResult(name=str(report), category="", status=Status.FAILED, reason=str(error))
+@dataclass
+class _Reading:
+    """What is gathered from all reports."""
+
+    triage: Triage
+    masker: Masker
+    listing: Listing
+    ids: set[str] = field(default_factory=set)
+    unread: dict[str, None] = field(default_factory=dict)
+
+    def results(self, report: Path) -> Iterator[ScanResult]:
+        """Yield how each scanner of a report ended; one that can't be read did not complete."""
+        try:
+            for run in read_runs(report):
+                head = masked_head(run.head, self.masker)
+                self.ids.update(run_id_of(head))
+                self.unread.update(dict.fromkeys(unread_of(head)))
+                yield self._result(run, saved_result(head))
+        except ConversionError as error:
+            reason = self.masker.clean(str(error))
+            yield ScanResult(name=str(report), category="", status=Status.FAILED, reason=reason)
+
+    def _result(self, run: SavedRun, saved: ScanResult) -> ScanResult:
+        tally = Tally()
+        for result in run.results:
+            judged = self.triage.apply(result, saved.name)
+            rule = rule_of(judged, run.rules)
+            severity, hidden = severity_of(judged, rule), suppressed(judged)
+            tally.count(severity, category_of(rule, saved.category), suppressed=hidden)
+            if self.listing.shows(severity, *path_and_line(judged), suppressed=hidden):
+                found = Finding.of(judged, run.rules, scanner=saved.name, category=saved.category)
+                self.listing.add(found)
+            else:
+                self.listing.count(severity, suppressed=hidden)
+        return _counted(saved, tally)
 
 
-def _result(run: SavedRun, triage: Triage, listing: Listing) -> ScanResult:
-    saved = saved_result(run.head)
-    tally = Tally()
-    for result in run.results:
-        judged = triage.apply(result, saved.name)
-        finding = Finding.of(judged, run.rules, scanner=saved.name, category=saved.category)
-        tally.add(finding)
-        listing.add(finding)
+def _counted(saved: ScanResult, tally: Tally) -> ScanResult:
+    """Return how the scanner ended, with what was found of its findings."""
     counted = replace(
         saved,
         findings=tally.total,

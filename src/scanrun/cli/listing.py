@@ -25,6 +25,8 @@ class Listing:
     counts: Counter[Severity] = field(default_factory=Counter)
     """Of the findings that are not suppressed."""
     _shown: dict[Severity, list[Finding]] = field(default_factory=dict)
+    _ends: dict[Severity, tuple[str, int]] = field(default_factory=dict)
+    """Of a severity that has more than is shown: the last place that is."""
     _suppressed: list[Finding] = field(default_factory=list)
 
     @classmethod
@@ -46,6 +48,19 @@ class Listing:
         held.append(finding)
         if self.limit is not None and len(held) >= 2 * self.limit:
             held[:] = sorted(held, key=_place)[: self.limit]
+            self._ends[finding.severity] = _place(held[-1])[:2]
+
+    def shows(self, severity: Severity, path: str, line: int, *, suppressed: bool) -> bool:
+        """Say whether a finding there may be shown: of others a count is enough."""
+        if suppressed:
+            return self.limit is None
+        end = self._ends.get(severity)
+        return end is None or (path, line) <= end
+
+    def count(self, severity: Severity, *, suppressed: bool) -> None:
+        """Count a finding that is not shown."""
+        if not suppressed:
+            self.counts[severity] += 1
 
     def groups(self) -> Iterator[tuple[Severity, list[Finding], int]]:
         """Yield severity, its first findings, and how many it has; the worst first."""

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from scanrun.cli.session import CommandContext, gather
-from scanrun.contracts import Engine, HasDatabases, HasPlace, ResolvesImages, Scanner
+from scanrun.contracts import Engine, HasDatabases, HasPlace, HasServices, ResolvesImages, Scanner
 from scanrun.engines import engine_settings
 from scanrun.errors import ExitCode, UsageError
 from scanrun.lockfile import LOCK_NAME, read_lock, write_lock
 from scanrun.model import Snapshot, Step, Target
 from scanrun.quantity import counted
 from scanrun.scratch import scratch_folder
-from scanrun.stages.plan import configured, configured_steps
+from scanrun.stages.plan import as_step, configured, configured_steps
 
 
 @click.command(short_help="Resolve images to digests and write scanrun.lock.")
@@ -104,7 +104,12 @@ def _used(scanner: Scanner, here: CommandContext) -> bool:
 def _steps(scanner: Scanner, here: CommandContext) -> Iterator[Step]:
     settings = here.loaded.settings.for_scanner(scanner.name)
     target = Target(snapshot=Snapshot(root=here.root), options=settings.options, args=settings.args)
-    yield from configured_steps(scanner, target, settings)
+    if not scanner.applies(target).configured:
+        return
+    steps = configured_steps(scanner, target, settings)
+    yield from (step for step in steps if isinstance(step, Step))
+    if isinstance(scanner, HasServices):
+        yield from map(as_step, scanner.services(target))
     if isinstance(scanner, HasDatabases):
         yield from (configured(each.update, settings) for each in scanner.databases(target))
 

@@ -12,10 +12,11 @@ import click
 from scanrun.cli.session import gather
 from scanrun.errors import ConversionError
 from scanrun.files import written
-from scanrun.sarif.mask import clean_text
-from scanrun.sarif.read import SavedRun, ToolRun, read_mixed_runs
-from scanrun.sarif.writer import RunWriter, write_log
+from scanrun.sarif.mask import Masker, clean_text
+from scanrun.sarif.read import SavedRun, read_mixed_runs
+from scanrun.sarif.writer import write_log
 from scanrun.stages.adopt import adopt_run
+from scanrun.stages.copy import copy_run
 from scanrun.stages.triage import Triage
 
 _RUN_ID = "merge"
@@ -39,7 +40,7 @@ def command(reports: tuple[Path, ...], output: Path | None, config: Path | None)
     here = gather(Path(), config=config, trusted=True)  # reports are read, nothing is run
     triage = Triage(here.loaded.settings, datetime.now(UTC).date())
     with tempfile.TemporaryDirectory(prefix="scanrun-") as folder:
-        runs = list(_runs(reports, Path(folder), triage))
+        runs = list(_runs(reports, Path(folder), triage, Masker(here.secrets)))
         if output is None:
             write_log(sys.stdout.buffer, runs)
         else:
@@ -47,44 +48,33 @@ def command(reports: tuple[Path, ...], output: Path | None, config: Path | None)
                 write_log(stream, runs)
 
 
-def _runs(reports: tuple[Path, ...], folder: Path, triage: Triage) -> Iterator[Path]:
+def _runs(
+    reports: tuple[Path, ...], folder: Path, triage: Triage, masker: Masker
+) -> Iterator[Path]:
     """Write each run of each report to a file of its own, and yield it."""
     taken: set[str] = set()
     for report in reports:
-        for run in _read(report):
-            path = folder / f"{len(taken)}.json"
-            run_id = _own_id(run.head, taken)
-            if isinstance(run, SavedRun):
-                _copy(run, path, run_id)
-            else:
-                adopt_run(run, path, triage, run_id=_RUN_ID, automation_id=run_id)
-            yield path
+        try:
+            for run in read_mixed_runs(report, (str(Path.cwd()), "/src")):
+                path = folder / f"{len(taken)}.json"
+                own_id = _own_id(run.head, taken, masker)
+                if isinstance(run, SavedRun):
+                    copy_run(run, path, masker, automation_id=own_id)
+                else:
+                    adopt_run(run, path, triage, masker, run_id=_RUN_ID, automation_id=own_id)
+                yield path
+        except ConversionError as error:
+            # a name alone may be that of several reports
+            raise ConversionError(f"{str(report)!r}: {error}", hint=error.hint) from error
 
 
-def _read(report: Path) -> Iterator[SavedRun | ToolRun]:
-    """Yield the runs of a report, named by its whole path where it can't be read."""
-    try:
-        yield from read_mixed_runs(report, (str(Path.cwd()), "/src"))
-    except ConversionError as error:
-        raise ConversionError(f"{str(report)!r}: {error}", hint=error.hint) from error
-
-
-def _copy(run: SavedRun, path: Path, automation_id: str) -> None:
-    with RunWriter(path) as writer:
-        for rule in run.rules.values():
-            writer.rule(rule)
-        for result in run.results:
-            writer.result(result)
-        details = {**_map(run.head.get("automationDetails")), "id": automation_id}
-        writer.finish({**run.head, "automationDetails": details})
-
-
-def _own_id(head: dict[str, Any], taken: set[str]) -> str:
+def _own_id(head: dict[str, Any], taken: set[str], masker: Masker) -> str:
     """Return an id for the run whose category, all before the last `/`, no other run has."""
     told = _map(head.get("automationDetails")).get("id")
     tool = _map(_map(head.get("tool")).get("driver")).get("name")
     known = clean_text(told, 1000) if isinstance(told, str) and told else ""
-    category, slash, rest = (known or f"scanrun/{tool}/{_RUN_ID}").rpartition("/")
+    given = masker.clean(known or f"scanrun/{tool}/{_RUN_ID}")
+    category, slash, rest = given.rpartition("/")
     if not slash:
         category, rest = rest, ""
     own, number = category, 1

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scanrun import __version__
+from scanrun.cli.app_view import app_json, app_lines, reference
 from scanrun.model import Decision, LeftOut
 from scanrun.quantity import counted, size, span
 from scanrun.sarif.mask import Masker, one_line
@@ -30,12 +31,15 @@ def lines(plan: ScanPlan, masker: Masker, *, verbose: bool = False) -> Iterator[
     yield f"scanrun {__version__} · run {plan.run_id}"
     yield from _tree(plan, verbose=verbose)
     engines = {use.name: use for use in plan.engines}
+    if plan.memory_mb is not None:
+        yield f"memory  {plan.memory_mb} MB for all scanners and services"
     for use in plan.engines:
         yield f"engine  {use.name} {use.version} at {use.endpoint}: {use.isolation.summary}"
+    yield from app_lines(plan, masker)
     for entry in plan.entries:
         yield from _entry(entry, engines.get(entry.engine), masker, verbose=verbose)
     for text in plan.told:
-        yield f"note    {one_line(text, 500)}"
+        yield f"note    {one_line(masker.clean(text), 500)}"
 
 
 def as_json(plan: ScanPlan, masker: Masker) -> dict[str, Any]:
@@ -60,8 +64,10 @@ def as_json(plan: ScanPlan, masker: Masker) -> dict[str, Any]:
             }
             for use in plan.engines
         ],
+        "memory_mb": plan.memory_mb,
+        "application": app_json(plan, masker),
         "scanners": [_entry_json(entry, masker) for entry in plan.entries],
-        "told": list(plan.told),
+        "told": [masker.text(each) for each in plan.told],
     }
 
 
@@ -71,15 +77,15 @@ def _entry_json(entry: Entry, masker: Masker) -> dict[str, Any]:
         "name": entry.name,
         "category": entry.scanner.category.value,
         "decision": entry.decision.value,
-        "reason": entry.reason,
-        "hint": entry.hint,
+        "reason": masker.text(entry.reason),
+        "hint": masker.text(entry.hint),
         "required": entry.required,
         "engine": entry.engine,
         "reference": located.reference if located else "",
         "version": located.version if located else "",
         "digest": located.digest if located else "",
         "to_pull": located.to_pull if located else False,
-        "network": any(step.network for step in entry.steps),
+        "network": any(step.network for step in entry.tools),
         "steps": [
             {
                 "name": step.name,
@@ -88,7 +94,20 @@ def _entry_json(entry: Entry, masker: Masker) -> dict[str, Any]:
                 "memory_mb": step.limits.memory_mb,
                 "processes": step.limits.pids,
             }
-            for step in entry.steps
+            for step in entry.tools
+        ],
+        "services": [
+            {
+                "name": each.name,
+                "image": reference(each),
+                "memory_mb": each.limits.memory_mb,
+                "kept": bool(each.keep),
+            }
+            for each in entry.services
+        ],
+        "secrets": [
+            {"name": each.name, "title": each.title, "optional": each.optional}
+            for each in entry.needs
         ],
         "databases": [
             {
@@ -128,25 +147,32 @@ def _entry(
 ) -> Iterator[str]:
     mark = _MARKS[entry.decision]
     if entry.decision is not Decision.RUN:
-        yield f"{mark} {entry.name}: {_WORDS[entry.decision]}: {one_line(entry.reason, 500)}"
+        reason = one_line(masker.clean(entry.reason), 500)
+        yield f"{mark} {entry.name}: {_WORDS[entry.decision]}: {reason}"
         if entry.hint and entry.decision is Decision.UNAVAILABLE:
-            yield f"    try: {one_line(entry.hint, 500)}"
+            yield f"    try: {one_line(masker.clean(entry.hint), 500)}"
         return
     yield f"{mark} {entry.name}: {one_line(entry.reason, 200)} · {_what(entry)}"
     parts = [*_limits(entry, engine), *(_database(each) for each in entry.databases)]
     yield f"    {', '.join(parts)}"
+    for service in entry.services:
+        kept = ", kept for later runs" if service.keep else ""
+        memory = service.limits.memory_mb
+        yield f"    service {service.name}: {one_line(reference(service), 300)}, {memory} MB{kept}"
+    if entry.needs:
+        yield f"    secrets: {', '.join(each.name for each in entry.needs)}"
     if verbose:
-        for step in entry.steps:
-            yield f"    {step.name}: {masker.text(one_line(' '.join(step.argv), 2000))}"
+        for step in entry.tools:
+            yield f"    {step.name}: {one_line(masker.clean(' '.join(step.argv)), 2000)}"
 
 
 def _limits(entry: Entry, engine: EngineUse | None) -> Iterator[str]:
     """Yield what the engine holds the scanner to; nothing is promised that it does not enforce."""
-    if any(step.network for step in entry.steps):
+    if any(step.network for step in entry.tools):
         yield "network"
     else:
         yield "no network" if engine and engine.isolation.network else "network not isolated"
-    limits = entry.steps[0].limits
+    limits = entry.tool.limits
     if engine and engine.isolation.limits:
         yield f"{limits.memory_mb} MB"
         yield f"{limits.pids} processes"
@@ -168,6 +194,7 @@ def _what(entry: Entry) -> str:
 def _database(plan: DatabasePlan) -> str:
     title = plan.database.title
     if plan.held is None:
-        return f"{title}: to be downloaded" if plan.due else f"{title}: missing"
+        note = f" ({plan.database.note})" if plan.database.note else ""
+        return f"{title}: to be downloaded{note}" if plan.due else f"{title}: missing"
     age = span(datetime.now(UTC) - plan.held.edition.updated)
     return f"{title}: {age} old" + (", to be updated" if plan.due else "")

@@ -1,31 +1,42 @@
 """`scanrun all` and `scanrun scan`: one run, shown as it goes."""
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from scanrun.cli.earlier import known_reports, output_folder, take_back
 from scanrun.cli.listing import Listing
-from scanrun.cli.session import gather, new_run_id
+from scanrun.cli.session import CommandContext, gather
 from scanrun.cli.terminal import Terminal, Verbosity
-from scanrun.config.models import OutputSettings
 from scanrun.config.values import FailOn, Pull
 from scanrun.errors import ExitCode
-from scanrun.output import LOG, forget
+from scanrun.model import Outcome
+from scanrun.output import LOG
 from scanrun.pipeline import Watcher, plan_only, run
-from scanrun.request import root_of
-from scanrun.stages.report import NOT_BEGUN, running_json, shown_findings
+from scanrun.stages.report import shown_findings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _Word(click.Choice[str]):
+    """A choice to help and complete: the configuration checks it, once an old verdict is gone."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,  # noqa: ARG002 - as above
+        ctx: click.Context | None,  # noqa: ARG002 - as above
+    ) -> str:
+        return str(value)
+
+
 _OPTIONS = (
     click.option(
-        "--fail-on", type=click.Choice(get_args(FailOn)), help="Lowest severity that fails [high]."
+        "--fail-on", type=_Word(get_args(FailOn)), help="Lowest severity that fails [high]."
     ),
     click.option("--engine", metavar="NAME", help="auto, docker or local [auto]."),
     click.option("--config", type=click.Path(path_type=Path), help="Configuration file."),
@@ -35,8 +46,23 @@ _OPTIONS = (
     click.option("--output", metavar="DIR", help="Folder for the run's files [.scanrun]."),
     click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
     click.option("--offline", is_flag=True, default=None, help="Never use the network."),
+    click.option("--pull", type=_Word(get_args(Pull)), help="When to pull images [missing]."),
     click.option(
-        "--pull", type=click.Choice(get_args(Pull)), help="When to pull images [missing]."
+        "--memory-budget", metavar="SIZE", help="Memory for all of it: 6g [the engine's]."
+    ),
+    click.option(
+        "--sonar",
+        type=_Word(["ephemeral", "keep", "external"]),
+        help="Which SonarQube server: one of the run's own, one kept for later runs, or yours.",
+    ),
+    click.option(
+        "--app-url", metavar="URL", help="Running application to scan: http://host:port/."
+    ),
+    click.option(
+        "--allow-target",
+        multiple=True,
+        metavar="HOST:PORT",
+        help="Address outside the run's own networks that may be sent requests.",
     ),
     click.option("--timeout", metavar="TIME", help="Deadline of each scanner: 900, 15m."),
     click.option(
@@ -86,18 +112,7 @@ commands = {"all": all_, "scan": scan}
 
 
 def _scan(path: Path, names: tuple[str, ...], options: dict[str, Any]) -> int:
-    flags = _flags(options)
-    if not options["dry_run"]:
-        _take_back(path, flags["output.dir"] or os.environ.get("SCANRUN_OUTPUT", "").strip())
-    here = gather(
-        path,
-        config=options["config"],
-        flags=flags,
-        plugins=options["plugin"],
-        trusted=options["trust_config"],
-    )
-    if not options["dry_run"]:
-        _take_back(path, here.loaded.settings.output.dir)
+    here = (_gather if options["dry_run"] else _gather_or_take_back)(path, options)
     request = here.request(names=names, image=options["image"])
     verbosity = Verbosity.of(quiet=options["quiet"], verbose=options["verbose"])
     terminal = Terminal(verbosity, as_json=options["as_json"], secrets=request.secrets)
@@ -110,17 +125,40 @@ def _scan(path: Path, names: tuple[str, ...], options: dict[str, Any]) -> int:
             request, here.plugins, here.scanners, Watcher(terminal.plan, terminal.progress)
         )
     log = request.output / LOG
-    found = () if options["quiet"] else shown_findings(log, verdict)
+    # a run that has failed says so even where there was no room for its log
+    lost = verdict.status is Outcome.FAILED and not log.exists()
+    found = () if options["quiet"] or lost else shown_findings(log, verdict)
     terminal.verdict(verdict, Listing.of(found, terminal.limit), where=str(log))
     return verdict.exit_code
 
 
-def _take_back(path: Path, folder: str) -> None:
-    """Leave no old "passed" behind if this run can't even begin."""
-    if path.exists():
-        root = root_of(path)
-        verdict = running_json(new_run_id(), datetime.now(UTC), NOT_BEGUN)
-        forget(root / (folder or OutputSettings().dir), verdict, scanned=root)
+def _gather_or_take_back(path: Path, options: dict[str, Any]) -> CommandContext:
+    """Return what the run works with. Whether or not it can begin, no old verdict is left."""
+    folder = output_folder(
+        path,
+        flag=_flags(options)["output.dir"],
+        config=options["config"],
+        trusted=options["trust_config"],
+    )
+    take_back(path, folder)
+    try:
+        here = _gather(path, options)
+    except BaseException:
+        take_back(path, folder, known_reports(path))
+        raise
+    reports = [reporter.filename for reporter in here.plugins.reporters.values()]
+    take_back(path, here.loaded.settings.output.dir, reports)
+    return here
+
+
+def _gather(path: Path, options: dict[str, Any]) -> CommandContext:
+    return gather(
+        path,
+        config=options["config"],
+        flags=_flags(options),
+        plugins=options["plugin"],
+        trusted=options["trust_config"],
+    )
 
 
 def _flags(options: dict[str, Any]) -> dict[str, Any]:
@@ -135,4 +173,8 @@ def _flags(options: dict[str, Any]) -> dict[str, Any]:
         "scan.offline": options["offline"] or None,
         "scan.pull": options["pull"],
         "scan.timeout": options["timeout"],
+        "scan.memory_budget": options["memory_budget"],
+        "scanner.sonar.server": options["sonar"],
+        "app.url": options["app_url"],
+        "app.allowed_targets": options["allow_target"],
     }

@@ -15,7 +15,7 @@ from scanrun.errors import UsageError
 from scanrun.lockfile import lock_folder, read_lock
 from scanrun.nearest import nearest
 from scanrun.plugins import Plugins, load_plugins
-from scanrun.request import Request, root_of
+from scanrun.request import Request, root_of, secrets_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class CommandContext:
     def lock_folder(self) -> Path:
         """Return where scanrun.lock belongs."""
         return lock_folder(self.root, self.loaded.file)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the environment's secrets: they are masked in whatever is read, too."""
+        return secrets_in(os.environ, self.loaded.settings)
 
     def request(self, *, names: tuple[str, ...] = (), image: str | None = None) -> Request:
         """Return a new run's request.

@@ -5,6 +5,7 @@ has stdout to itself). Without a terminal, and in CI, progress is plain, timed l
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import msgspec
 
 from scanrun.cli import plan_view
 from scanrun.cli.listing import SHOWN, Listing
+from scanrun.cli.streams import unread
+from scanrun.cli.timeline import timeline
 from scanrun.context import Progress
 from scanrun.model import Outcome, ScanResult, Severity, Status, Verdict
 from scanrun.quantity import counted
@@ -65,7 +68,6 @@ class Terminal:
         self._live: Any = None
         self._told: tuple[str, ...] = ()
         self._masker = Masker(secrets)
-        self._mask = self._masker.text
 
     @property
     def limit(self) -> int | None:
@@ -75,13 +77,14 @@ class Terminal:
     def plan(self, plan: ScanPlan) -> None:
         """Show what will run and why."""
         if self._live is not None:
-            self._live.idle("working")
+            with unread(sys.stderr):
+                self._live.idle("working")
         if self.verbosity is Verbosity.QUIET:
             return
         verbose = self.verbosity is Verbosity.VERBOSE
         for line in plan_view.lines(plan, self._masker, verbose=verbose):
             self._say(line)
-        self._told = plan.told
+        self._told = tuple(map(self._masker.text, plan.told))
 
     def dry_run(self, plan: ScanPlan) -> None:
         """Print the plan on stdout: it is what was asked for."""
@@ -90,7 +93,7 @@ class Terminal:
             return
         verbose = self.verbosity is Verbosity.VERBOSE
         for line in plan_view.lines(plan, self._masker, verbose=verbose):
-            click.echo(line)
+            _print(line, sys.stdout)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -113,14 +116,18 @@ class Terminal:
             return
         text = one_line(event.text, 200)
         if self._live is not None:
-            if event.result is None:
-                self._live.row(event.scanner, text)
-            else:
-                self._live.end(event.scanner)
+            self._row(event, text)
         if event.result is not None:
             self._say(f"{self._clock()} {_ended(event.result)}")
         elif self._live is None or self.verbosity is Verbosity.VERBOSE:
             self._say(f"{self._clock()} {event.scanner}: {text}")
+
+    def _row(self, event: Progress, text: str) -> None:
+        with unread(sys.stderr):
+            if event.result is None:
+                self._live.row(event.scanner, text)
+            else:
+                self._live.end(event.scanner)
 
     def verdict(self, verdict: Verdict, listing: Listing, *, where: str) -> None:
         """Show findings and verdict; with `--json`, print verdict.json on stdout.
@@ -129,6 +136,8 @@ class Terminal:
         """
         if self.verbosity is not Verbosity.QUIET:
             self._findings(verdict, listing, where)
+            for line in self._timeline(verdict):
+                self._out(line)
             for line in verdict.told:
                 if not self._is_known(line, verdict):
                     self._out(f"note: {one_line(line, 500)}")
@@ -141,6 +150,13 @@ class Terminal:
             self._out(f"log: {where}")
         if self.as_json:
             _print_json(verdict_json(verdict))
+
+    def _timeline(self, verdict: Verdict) -> Iterator[str]:
+        """Yield the timeline and what parts it from the rest, as the stream can show it."""
+        stream = sys.stderr if self.as_json else sys.stdout
+        width = shutil.get_terminal_size().columns
+        lines = tuple(timeline(verdict, width=width, plain=not _shows("█", stream)))
+        yield from (*lines, "") if lines else ()
 
     def _is_known(self, line: str, verdict: Verdict) -> bool:
         """Say whether the verdict's sentence says it, or the plan has, in the same place."""
@@ -167,16 +183,16 @@ class Terminal:
         self._out(click.style(f"{word.upper()} ({count})", fg=colour, bold=True))
 
     def _finding(self, finding: Finding) -> None:
-        place = one_line(finding.path, 300) + (f":{finding.line}" if finding.line else "")
+        place = self._plain(finding.place)
         rule = click.style(one_line(finding.rule_id, 100), bold=True)
-        self._out(f"  {place}  {rule}  {self._plain(finding.message)}  [{finding.scanner}]")
+        self._out(f"  {place}  {rule}  {self._plain(finding.words)}  [{finding.scanner}]")
         for title, text in self._details(finding):
             if text:
                 self._out(f"      {title}: {self._plain(text)}")
 
     def _plain(self, text: str) -> str:
-        # what another tool wrote into its log may hold secrets
-        return self._mask(one_line(text, 300))
+        # another tool's log may hold secrets; what is left of one that is cut would not be known
+        return one_line(self._masker.clean(text), 300)
 
     def _details(self, finding: Finding) -> Iterator[tuple[str, str]]:
         yield "fix", finding.fix
@@ -190,15 +206,14 @@ class Terminal:
         return f"[{monotonic() - self.started:6.1f}s]"
 
     def _say(self, line: str) -> None:
-        colour = _colour(sys.stderr)
         if self._live is None:
-            click.echo(line, err=True, color=colour)
-        else:
-            self._live.say(line if colour else click.unstyle(line))
+            _print(line, sys.stderr)
+            return
+        with unread(sys.stderr):
+            self._live.say(line if _colour(sys.stderr) else click.unstyle(line))
 
     def _out(self, line: str) -> None:
-        stream = sys.stderr if self.as_json else sys.stdout
-        click.echo(line, file=stream, color=_colour(stream))
+        _print(line, sys.stderr if self.as_json else sys.stdout)
 
 
 def _ended(result: ScanResult) -> str:
@@ -220,11 +235,25 @@ def _problem(result: ScanResult) -> str:
 
 
 def _print_json(document: Any) -> None:  # noqa: ANN401 - any JSON value
-    click.echo(msgspec.json.format(dumps(document), indent=2).decode())
+    _print(msgspec.json.format(dumps(document), indent=2).decode(), sys.stdout)
+
+
+def _print(text: str, stream: IO[Any]) -> None:
+    with unread(stream):
+        click.echo(text, file=stream, color=_colour(stream))
 
 
 def _has_terminal() -> bool:
     return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+
+def _shows(text: str, stream: IO[Any]) -> bool:
+    """Say whether a stream can show more than ASCII."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return os.environ.get("TERM") != "dumb"
 
 
 def _same_place(first: IO[Any], second: IO[Any]) -> bool:

@@ -42,6 +42,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "SCANRUN_OFFLINE": ("scan.offline", _flag),
     "SCANRUN_MIRROR": ("scan.mirror", _text),
     "SCANRUN_JOBS": ("scan.jobs", _number),
+    "SCANRUN_MEMORY_BUDGET": ("scan.memory_budget", _text),
     "SCANRUN_FAIL_ON": ("gate.fail_on", _text),
     "SCANRUN_MAX_AGE": ("evidence.max_age", _text),
     "SCANRUN_INLINE_IGNORES": ("policy.inline_ignores", _text),

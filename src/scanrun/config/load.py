@@ -1,7 +1,7 @@
 """How the configuration comes together: flags over environment over file over defaults."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,14 @@ from scanrun.config.source import Source, find, read
 from scanrun.contracts import Scanner
 from scanrun.errors import ConfigError
 
-ADDED = frozenset({"scan.exclude", "scan.skip"})
+ADDED = frozenset({"scan.exclude", "scan.skip", "app.allowed_targets"})
 """Lists to which flags and variables add; any other value they replace."""
+_FLAGS = {
+    "app.allowed_targets": "--allow-target",
+    "app.url": "--app-url",
+    "output.dir": "--output",
+}
+"""Options of the command line whose names are not those of their keys."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Loaded:
     """What the tree's own file weakens, a sentence each."""
     origin: Mapping[str, str]
     """Dotted key -> `flag --…`, `environment SCANRUN_…`, `file scanrun.toml` or `default`."""
+    trusted: bool = True
+    """False: nobody but the scanned tree itself says so."""
 
 
 def load_settings(
@@ -55,7 +63,7 @@ def load_settings(
         ConfigError: something can't be used, or is refused because the tree itself asks for it.
     """
     named = config or _path(environment.get(variables.CONFIG, ""))
-    source = read(named) if named else find(scanned)
+    source = _in_scanner_tables(read(named) if named else find(scanned), scanners)
     merge = _Merge(source, flags, environment)
     # the file by itself first: a flag must not hide a mistake in it
     of_file = _build(source.data if source else {}, scanners, merge.place_in_file)
@@ -70,7 +78,34 @@ def load_settings(
         from_tree=from_tree,
         told=trust.told(of_file, origin, isolated, scanners) if from_tree else (),
         origin=origin,
+        trusted=trusted or not from_tree,
     )
+
+
+def _in_scanner_tables(source: Source | None, scanners: Mapping[str, Scanner]) -> Source | None:
+    """Return the source with `[NAME]`, which is short for `[scanner.NAME]`, in its place.
+
+    A section stays one, whatever a plugin is called.
+
+    Raises:
+        ConfigError: both are there.
+    """
+    if source is None:
+        return None
+    short = tuple(
+        key for key in source.data if key in scanners and key not in Settings.model_fields
+    )
+    tables = source.data.get("scanner", {})
+    if not short or not isinstance(tables, dict):
+        return source  # what is no table is told of with the other mistakes
+    for name in short:
+        if name in tables:
+            raise ConfigError(
+                f"{source.path}: both [{name}] and [scanner.{name}]; keep one of them"
+            )
+    rest = {key: value for key, value in source.data.items() if key not in short}
+    moved = {**tables, **{name: source.data[name] for name in short}}
+    return replace(source, data={**rest, "scanner": moved}, short=short)
 
 
 def _path(text: str) -> Path | None:
@@ -141,7 +176,9 @@ class _Merge:
 def flag_of(key: str) -> str:
     """Return the option of the command line that sets a key."""
     table, _, last = key.rpartition(".")
-    return "--output" if table == "output" else f"--{last.replace('_', '-')}"
+    if table.startswith("scanner."):
+        return f"--{table.removeprefix('scanner.')}"
+    return _FLAGS.get(key, f"--{last.replace('_', '-')}")
 
 
 def _copy(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,6 +210,8 @@ def _keys(settings: Settings) -> Iterator[str]:
                     key for key in type(scanner).model_fields if key not in {"options", "declared"}
                 ]
                 yield from (f"scanner.{name}.{key}" for key in [*own, *scanner.options])
+        elif section == "secret":
+            yield from (f"secret.{name}" for name in value)
         elif isinstance(value, BaseModel):
             yield from (f"{section}.{key}" for key in type(value).model_fields)
         else:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from scanrun.config.app import AppSettings
 from scanrun.config.values import (
     DEFAULT,
     Ages,
@@ -20,6 +21,7 @@ from scanrun.config.values import (
     Name,
     Pull,
     Reference,
+    SecretName,
     SeverityWord,
     Text,
 )
@@ -54,6 +56,8 @@ class ScanSettings(Section):
     """Registry prefix that stands in for the public hubs."""
     jobs: Annotated[Count, Field(ge=1, le=256)] | None = None
     """How many scanners run at the same time at the most."""
+    memory_budget: Megabytes | None = None
+    """Memory for all scanners and their services together; without it, what the engine has."""
 
     @model_validator(mode="after")
     def _not_both(self) -> Self:
@@ -137,6 +141,23 @@ class PolicySettings(Section):
     """Whether a finding that the source itself suppresses counts."""
 
 
+class SecretSettings(Section):
+    """`[secret.NAME]`: where a secret comes from. Exactly one of the three."""
+
+    env: Text | None = None
+    """Environment variable."""
+    file: Text | None = None
+    """File; what is around its text does not count."""
+    command: tuple[Argument, ...] = ()
+    """Command that prints it."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(map(bool, (self.env, self.file, self.command))) != 1:
+            raise ValueError("a secret has exactly one of env, file and command")
+        return self
+
+
 class OutputSettings(Section):
     """`[output]`: where a run's files lie, and which are kept."""
 
@@ -167,8 +188,10 @@ class Settings(Section):
     gate: GateSettings = GateSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     policy: PolicySettings = PolicySettings()
+    secret: Mapping[SecretName, SecretSettings] = Field(default_factory=dict)
     output: OutputSettings = OutputSettings()
     report: ReportSettings = ReportSettings()
+    app: AppSettings = AppSettings()
     waiver: tuple[Waiver, ...] = ()
 
     def for_scanner(self, name: str) -> ScannerSettings:

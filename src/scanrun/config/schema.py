@@ -25,6 +25,9 @@ def config_schema(scanners: Mapping[str, Scanner]) -> dict[str, Any]:
         "properties": tables,
         "additionalProperties": _table(None, definitions),
     }
+    for name in (each for each in tables if each not in Settings.model_fields):
+        short = f"#/properties/scanner/properties/{name}"
+        schema["properties"][name] = {"$ref": short, "description": f"Short for scanner.{name}."}
     return {
         "$schema": _DRAFT,
         **schema,

@@ -28,6 +28,8 @@ class Source:
     text: str
     data: dict[str, Any]
     prefix: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    """Scanners whose table has no `scanner.` before its name."""
 
     @property
     def name(self) -> str:
@@ -36,7 +38,8 @@ class Source:
 
     def line_of(self, keys: Sequence[str | int]) -> int | None:
         """Return the line of the key, or of the table around it, as far as it can be seen."""
-        wanted = (*self.prefix, *keys)
+        short = keys[:1] == ("scanner",) and len(keys) > 1 and keys[1] in self.short
+        wanted = (*self.prefix, *(keys[1:] if short else keys))
         best, found = 0, None
         for number, path in _places(self.text):
             shared = _shared(path, wanted)

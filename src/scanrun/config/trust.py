@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from scanrun.config.app import AppSettings
 from scanrun.config.models import OutputSettings, ScannerSettings, Settings
 from scanrun.config.scanners import options_model
-from scanrun.contracts import Scanner
+from scanrun.contracts import HasSecrets, Scanner
 from scanrun.errors import ConfigError
 from scanrun.model import Severity
 
@@ -29,7 +30,12 @@ def check_trust(
     Raises:
         ConfigError: such a key was set by the file itself; the message names it.
     """
-    for key, why in (*_dangers(settings, isolated), *_sources(settings, scanners)):
+    for key, why in (
+        *_dangers(settings, isolated),
+        *_sources(settings, scanners),
+        *_who_reads_secrets(settings, scanners),
+        *_application(settings),
+    ):
         if _from_file(origin, key):
             raise ConfigError(
                 f"{key} {why}, and is set by the scanned tree's own {_file(origin[key])}",
@@ -59,9 +65,18 @@ def _dangers(settings: Settings, isolated: Collection[str]) -> Iterator[tuple[st
         elif scanner.args and not scanner.declared and engine not in isolated:
             # bandit, ruff and detect-secrets all take arguments that load code or configuration
             yield f"scanner.{name}.args", f"may run code on this host (engine {engine!r})"
-    folder = settings.output.dir
-    if folder.startswith(("/", "~")) or ".." in folder.split("/"):
+    for name, secret in settings.secret.items():
+        if secret.command:
+            yield f"secret.{name}", "runs a program on this host"
+        elif secret.file:
+            yield f"secret.{name}", "reads a file of this host"
+    if leads_out(settings.output.dir):
         yield "output.dir", "writes outside of the scanned tree"
+
+
+def leads_out(folder: str) -> bool:
+    """Say whether a folder that is named from the scanned root may lie outside of it."""
+    return folder.startswith(("/", "~")) or ".." in folder.split("/")
 
 
 def _sources(settings: Settings, scanners: Mapping[str, Scanner]) -> Iterator[tuple[str, str]]:
@@ -71,6 +86,38 @@ def _sources(settings: Settings, scanners: Mapping[str, Scanner]) -> Iterator[tu
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("trust"):
             yield f"scanner.{name}.{key}", "says where data comes from that findings hang on"
+
+
+def _who_reads_secrets(
+    settings: Settings, scanners: Mapping[str, Scanner]
+) -> Iterator[tuple[str, str]]:
+    """Yield what could send a secret to anybody: another program, or other arguments for it."""
+    for name, scanner in settings.scanner.items():
+        if isinstance(scanners.get(name), HasSecrets):
+            if scanner.image:
+                yield f"scanner.{name}.image", "chooses the program that is given secrets"
+            if scanner.args:
+                yield f"scanner.{name}.args", "may have a secret sent elsewhere"
+
+
+def _application(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what of the application runs a program here, sends requests, or gives secrets away.
+
+    Its image, and a build, stay in containers.
+    """
+    app = settings.app
+    if app.compose:
+        yield "app.compose", "has this host's docker compose run it"
+        yield "app.compose_allow", "lets a compose file out of its containers"
+    if app.url:
+        yield "app.url", "says where requests are sent"
+        yield "app.allowed_targets", "says where requests may be sent"
+    if app.secrets:
+        yield "app.secrets", "gives secrets to the application"
+    if app.sign_in:
+        yield "app.sign_in", "gives a secret to the application"
+    if app.network == "open":
+        yield "app.network", "gives the application a way out"
 
 
 def _options(settings: Settings, scanners: Mapping[str, Scanner]) -> Iterator[tuple[str, str]]:
@@ -97,9 +144,25 @@ def _weaknesses(settings: Settings, isolated: Collection[str]) -> Iterator[tuple
     yield from _scan(settings, isolated)
     for name, scanner in settings.scanner.items():
         yield from _scanner(name, scanner, isolated)
+    for name, secret in settings.secret.items():
+        yield f"secret.{name}", f"names the variable that is the secret {name} ({secret.env})"
+    yield from _app(settings)
     if settings.waiver:
         count = len(settings.waiver)
         yield "waiver", f"waives findings ({count} [[waiver]] entr{'y' if count == 1 else 'ies'})"
+
+
+def _app(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield what makes another answer, or another place, the application's own."""
+    app = settings.app
+    if app.status != AppSettings().status:
+        yield "app.status", f"has the application answer {app.status} where it is scanned"
+    if app.url:
+        yield "app.url", f"says where requests are sent ({ascii(app.url)[:200]})"
+    if app.network == "open":
+        yield "app.network", "gives the application a way out"
+    if app.compose_allow:
+        yield "app.compose_allow", f"lets its compose file have {', '.join(app.compose_allow)}"
 
 
 def _gate(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ _SIZE = re.compile(r"(\d{1,9})\s*([mg])(?:i?b)?", re.IGNORECASE)
 _SMALLEST_MB = 16
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,511}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_SECRET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -157,6 +158,17 @@ def parse_name(value: object) -> str:
     return value
 
 
+def parse_secret_name(value: object) -> str:
+    """Return the name of a secret; most are called as the variables that hold them.
+
+    Raises:
+        ValueError: it can't be one.
+    """
+    if not (isinstance(value, str) and _SECRET_NAME.fullmatch(value)):
+        raise ValueError(f"{_short(value)} is no name: letters, digits, '-' and '_'")
+    return value
+
+
 def _short(value: object) -> str:
     shown = repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "…'"  # noqa: PLR2004 - what fits a line
@@ -216,6 +228,13 @@ Name = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]*$"}),
 ]
 """The name of a plugin."""
+
+SecretName = Annotated[
+    str,
+    BeforeValidator(parse_secret_name),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_-]*$"}),
+]
+"""What a scanner calls a secret."""
 
 Argument = Annotated[str, Field(strict=True, pattern=r"^[^\x00]*$", max_length=10_000)]
 """One word of a command line, whatever is in it but NUL."""

@@ -1,5 +1,6 @@
 """What values pass between the stages of a run. All frozen; none of them does I/O."""
 
+from scanrun.model.app import App, Page, SignIn, origin_of
 from scanrun.model.evidence import (
     Canary,
     Database,
@@ -11,19 +12,30 @@ from scanrun.model.evidence import (
     Notification,
     Proof,
     Reach,
+    Reached,
     Sign,
 )
+from scanrun.model.outputs import Outputs
+from scanrun.model.service import Address, Build, Compose, Need, Service, Task
 from scanrun.model.severity import Category, Severity
-from scanrun.model.step import Limits, Located, Outputs, Role, Step, StepOutcome, container_parent
+from scanrun.model.step import (
+    STEP_LOG,
+    Limits,
+    Located,
+    Role,
+    Step,
+    StepOutcome,
+    container_parent,
+)
+from scanrun.model.target import Applies, Target
 from scanrun.model.tree import (
     CANARY_DIR,
+    OWN_TRACKED,
     RESERVED,
-    Applies,
     LeftOut,
     Rewrite,
     Snapshot,
     SnapshotFile,
-    Target,
     Tell,
 )
 from scanrun.model.verdict import (
@@ -32,6 +44,7 @@ from scanrun.model.verdict import (
     GatePolicy,
     Limit,
     Outcome,
+    Phase,
     ScanResult,
     Status,
     Verdict,
@@ -39,10 +52,16 @@ from scanrun.model.verdict import (
 
 __all__ = [
     "CANARY_DIR",
+    "OWN_TRACKED",
     "RESERVED",
+    "STEP_LOG",
+    "Address",
+    "App",
     "Applies",
+    "Build",
     "Canary",
     "Category",
+    "Compose",
     "Condition",
     "Database",
     "Decision",
@@ -56,23 +75,31 @@ __all__ = [
     "Limit",
     "Limits",
     "Located",
+    "Need",
     "Notification",
     "Outcome",
     "Outputs",
+    "Page",
+    "Phase",
     "Proof",
     "Reach",
+    "Reached",
     "Rewrite",
     "Role",
     "ScanResult",
+    "Service",
     "Severity",
     "Sign",
+    "SignIn",
     "Snapshot",
     "SnapshotFile",
     "Status",
     "Step",
     "StepOutcome",
     "Target",
+    "Task",
     "Tell",
     "Verdict",
     "container_parent",
+    "origin_of",
 ]

@@ -30,10 +30,14 @@ class Database:
     """Role `UPDATE`, with a network; its only output is the folder of the new edition."""
     read: Callable[[Path], Edition]
     """Reads the folder; raises `ConversionError` when it holds no such database."""
+    grows: bool = False
+    """The update goes on from the edition that is held: it finds that in its output folder."""
     refresh: timedelta = timedelta(hours=24)
     """Younger than this is not updated again (an edition's own `next_update` goes before)."""
     max_age: timedelta = timedelta(days=7)
     """Older than this proves nothing: the scan is incomplete."""
+    note: str = ""
+    """What to know before it is fetched for the first time: `takes 10 to 60 minutes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class Influence:
     """Only a file in the root of the tree counts."""
     holding: str = ""
     """Regular expression (multi-line): only a file with such text in it counts."""
+    heeded: tuple[str, object] = ("", "")
+    """Option of the scanner, and its value, with which the file has its effect all the same."""
 
 
 class Reach(StrEnum):
@@ -124,6 +130,28 @@ class Proof(StrEnum):
     """The log does not tell that something was left out."""
     ERRORS = "errors"
     """The report does not tell of an error."""
+    REACH = "reach"
+    """The application was there, before, during and after, and the scanner saw it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """What a scanner of a running application really saw of it."""
+
+    url: str
+    """Where it began."""
+    before: str = ""
+    """What a probe got from where the scanner stands, before it: `200, "Parcels", 812 bytes`."""
+    after: str = ""
+    """The same, after it."""
+    pages: int = 0
+    """How many addresses it has asked for, or seen, as the scanner counts them."""
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """`2xx` -> how many of 100 answers, as the scanner tells."""
+    others: tuple[str, ...] = ()
+    """Origins beside the application's that its findings name."""
+    problems: tuple[str, ...] = ()
+    """Why it is not believed that the application was reached; each makes the scan incomplete."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +166,8 @@ class Evidence:
     """Kind of input -> how many were accounted for."""
     missing: tuple[str, ...] = ()
     data_updated: datetime | None = None
+    reached: Reached | None = None
+    """Of a scanner of running applications."""
     signs: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     """Each makes the scan incomplete."""

@@ -2,7 +2,7 @@
 
 import math
 from enum import StrEnum
-from typing import Self
+from functools import lru_cache
 
 
 class Severity(StrEnum):
@@ -30,17 +30,14 @@ class Severity(StrEnum):
         return self.score >= threshold.score
 
     @classmethod
-    def of_word(cls, word: str | None) -> Self:
+    def of_word(cls, word: str | None) -> "Severity":
         """Return the severity a tool's word stands for; a word nobody knows is `UNKNOWN`."""
-        return cls(_WORDS.get((word or "").strip().lower(), "unknown"))
+        return _severity(word or "")
 
     @classmethod
-    def of_score(cls, score: float) -> Self:
+    def of_score(cls, score: float) -> "Severity":
         """Return the CVSS v3 and v4 band of `score` (0 to 10); not a number is `UNKNOWN`."""
-        if math.isnan(score):
-            return cls("unknown")
-        bands = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
-        return cls(next((word for floor, word in bands if score >= floor), "info"))
+        return _band(score)
 
 
 _SCORES = {
@@ -51,6 +48,14 @@ _SCORES = {
     Severity.LOW: 2.0,
     Severity.INFO: 0.0,
 }
+
+
+_BANDS = (
+    (9.0, Severity.CRITICAL),
+    (7.0, Severity.HIGH),
+    (4.0, Severity.MEDIUM),
+    (0.1, Severity.LOW),
+)
 
 
 _LEVELS = {
@@ -81,6 +86,18 @@ _WORDS = {
     "negligible": "info",
     "none": "info",
 }
+
+
+@lru_cache(256)
+def _severity(word: str) -> Severity:
+    return Severity(_WORDS.get(word.strip().lower(), "unknown"))
+
+
+@lru_cache(256)
+def _band(score: float) -> Severity:
+    if math.isnan(score):
+        return Severity.UNKNOWN
+    return next((severity for floor, severity in _BANDS if score >= floor), Severity.INFO)
 
 
 class Category(StrEnum):

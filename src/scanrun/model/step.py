@@ -1,16 +1,14 @@
 """What is run: a command as its container sees it, and how it ended."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any, Self
 
-from scanrun.model.tree import Snapshot
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+STEP_LOG = "step.log"
+"""In a step's folder: what it has printed so far, where an engine writes that down as it comes."""
 
 
 class Role(StrEnum):
@@ -67,10 +65,20 @@ class Step:
     source: str | None = "/src"
     """Where the scanned copy lies, read-only. None: the step is not given it."""
     workdir: str = "/"
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    """Absolute path -> content of small files made for the step (its own configuration)."""
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Absolute path -> content of small files made for the step (its own configuration).
+
+    Not shown: when the step starts, the sealed ones are among them."""
     host_files: Mapping[str, Path] = field(default_factory=dict)
     """Absolute path -> file of this host to be copied in (an image archive)."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Absolute path of a symbolic link made for the step -> what it points to."""
+    sealed: Mapping[str, Callable[[Mapping[str, str]], bytes]] = field(default_factory=dict)
+    """Absolute path -> makes the content of a small file of the secrets, by name.
+
+    Called right before the step starts. The only way for a secret into a container."""
+    services: tuple[str, ...] = ()
+    """Names of the scanner's services that it speaks to."""
     caches: Mapping[str, str] = field(default_factory=dict)
     """Absolute folder -> name of the database that lies there, read-only."""
     outputs: tuple[str, ...] = ()
@@ -118,6 +126,8 @@ class Located:
     """`to be pulled`, `pinned by scanrun.lock`, …"""
     to_pull: bool = False
     """It is not here yet."""
+    foreign: str = ""
+    """For which other processor it is, where the engine may not be able to run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,39 +144,6 @@ class StepOutcome:
     notes: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     """What of the tree it was not given as it was when the tree was walked: incomplete."""
-
-
-class Outputs(Mapping[str, Path]):
-    """What the steps of one scanner left: absolute container path -> file or folder on this host.
-
-    Asking for an output that is not there raises `KeyError`; converters ask for those their steps
-    declare, and the engine has already refused a run without them.
-    """
-
-    def __init__(
-        self,
-        paths: Mapping[str, Path],
-        *,
-        log: Path | None = None,
-        exit_code: int = 0,
-        snapshot: Snapshot | None = None,
-        options: Mapping[str, Any] = _NOTHING,
-    ) -> None:
-        self._paths = dict(paths)
-        self.log = log
-        self.exit_code = exit_code
-        """Of the last step whose role is scan."""
-        self.snapshot = snapshot or Snapshot(root=Path())
-        self.options = options
-
-    def __getitem__(self, path: str) -> Path:
-        return self._paths[path]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
 
 
 def container_parent(path: str) -> str:

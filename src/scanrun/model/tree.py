@@ -1,20 +1,27 @@
 """What is scanned: the files, what was left out of them, and what a scanner may know."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Self
 
 CANARY_DIR = ".scanrun-canary"
 """Folder, in the scanned copy only, that holds `CANARY_DIR/SCANNER/FILE` for each canary."""
 
 
 RESERVED = "reserved for scanrun"
+OWN_TRACKED = "tracked in scanrun's own folder"
 
 
 _UNREAD = frozenset(
-    {"unreadable", "vanished", "path too long", "submodule not checked out", RESERVED}
+    {
+        "unreadable",
+        "vanished",
+        "path too long",
+        "submodule not checked out",
+        RESERVED,
+        OWN_TRACKED,
+    }
 )
 """Rules that nobody chose: what they leave out should have been scanned."""
 
@@ -54,6 +61,8 @@ class Tell:
     effect: str
     left_out: bool = True
     """It is left out of the scanned copy; else the scanner is told not to heed it."""
+    heeded: tuple[str, object] = ("", "")
+    """See `Influence`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,49 +122,3 @@ class Snapshot:
 
 def _fits(file: SnapshotFile, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(file.path if "/" in each else file.name, each) for each in patterns)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """All that a scanner may know when it says what it would run."""
-
-    snapshot: Snapshot
-    image: str | None = None
-    """Reference, or path to an archive, of the container image to scan."""
-    archive: Path | None = None
-    """The image as an archive on this host, once it is had."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """The scanner's own validated options (`[scanner.NAME]` less the common keys)."""
-    args: tuple[str, ...] = ()
-    """Arguments that the configuration adds."""
-    memory_mb: int | None = None
-    """What the configuration allows each step; None where it says nothing."""
-    offline: bool = False
-
-    @property
-    def files(self) -> tuple[SnapshotFile, ...]:
-        """Return the files of the snapshot."""
-        return self.snapshot.files
-
-    def match(self, *patterns: str) -> tuple[SnapshotFile, ...]:
-        """Return the snapshot's files that fit; see `Snapshot.match`."""
-        return self.snapshot.match(*patterns)
-
-
-@dataclass(frozen=True, slots=True)
-class Applies:
-    """Whether there is anything for a scanner to do, and why (or why not)."""
-
-    yes: bool
-    reason: str
-
-    @classmethod
-    def to(cls, files: Iterable[SnapshotFile], kind: str = "file") -> Self:
-        """Return yes when there are any `files`, with their number as the reason."""
-        count = sum(1 for _ in files)
-        return cls(count > 0, f"{count or 'no'} {kind}{'' if count == 1 else 's'}")
-
-    @classmethod
-    def no(cls, reason: str) -> Self:
-        """Return no, for `reason`."""
-        return cls(yes=False, reason=reason)

@@ -21,6 +21,29 @@ class Decision(StrEnum):
     """It applies, and can't be run: incomplete."""
 
 
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One part of a scan: a database's update, a service's start, a step, the report's reading."""
+
+    name: str
+    started: datetime
+    ended: datetime
+
+    @property
+    def duration_s(self) -> float:
+        """Return its wall time in seconds; a clock that went back gives none."""
+        return max(0.0, (self.ended - self.started).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing the gate asked, and the answer."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
 class Status(StrEnum):
     """How a scanner ended, in verdict.json."""
 
@@ -62,6 +85,9 @@ class ScanResult:
     """One SARIF run as JSON, in the scratch folder."""
     log: Path | None = None
     raw: Mapping[str, Path] = field(default_factory=dict)
+    phases: tuple[Phase, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    """What the tool's own server asks: one that is not passed fails the gate."""
     required: bool = True
     """Whether its not completing makes the verdict incomplete."""
 
@@ -90,15 +116,6 @@ class GatePolicy:
     fail_on: Severity | None = Severity.HIGH
     """None: never."""
     limits: tuple[Limit, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One thing the gate asked, and the answer."""
-
-    name: str
-    passed: bool
-    detail: str
 
 
 class Outcome(StrEnum):

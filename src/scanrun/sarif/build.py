@@ -6,11 +6,13 @@ a converter names only what its tool knows (see docs/sarif.md for what each cons
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 import sarif_om
 
 from scanrun.model import Category, Severity
+from scanrun.sarif.codec import plain
 from scanrun.sarif.uri import encode_path
 
 _SOURCE = "/src/"
@@ -30,7 +32,43 @@ class Rule(sarif_om.ReportingDescriptor):  # type: ignore[misc]  # sarif_om has 
 
 
 class Result(sarif_om.Result):  # type: ignore[misc]
-    """A result: one finding in one place."""
+    """A result: one finding in one place.
+
+    Most are written as they were made. So `result` leaves the JSON in one, and it becomes the
+    objects of sarif_om only when somebody looks into it.
+    """
+
+    @classmethod
+    def sealed(cls, json: dict[str, Any]) -> Self:
+        """Return a result that is `json`, as `result` makes it."""
+        made = cls.__new__(cls)
+        made.__dict__["_json"] = json
+        return made
+
+    def sealed_json(self) -> dict[str, Any] | None:
+        """Return the JSON it was made of; None where it has been looked into, or changed.
+
+        The dict is the caller's; what is in it is not.
+        """
+        own = self.__dict__
+        if "_json" not in own:
+            return None
+        if len(own) == 1:
+            return dict(own["_json"])
+        self._unseal()
+        return None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as sarif_om's own
+        if "_json" not in self.__dict__:
+            raise AttributeError(name)
+        self._unseal()
+        return getattr(self, name)
+
+    def _unseal(self) -> None:
+        changed = {key: value for key, value in self.__dict__.items() if key != "_json"}
+        json = self.__dict__.pop("_json")
+        sarif_om.Result.__init__(self, **_arguments(json))
+        self.__dict__.update(changed)
 
     def with_score(self, score: float) -> Self:
         """Set the security-severity (0.0 to 10.0), and the severity, level and rank with it."""
@@ -124,31 +162,31 @@ def result(
     `suppressed` is the justification of a suppression in the source. Never pass source text on
     in a message: it may hold a secret.
     """
-    place = location(
-        path,
-        line=line,
-        end_line=end_line,
-        column=column,
-        end_column=end_column,
-        context=context,
-        component=component,
-        component_kind=component_kind,
+    place = _location(
+        path, (line, end_line, column, end_column), context, component, component_kind
     )
-    made = Result(
-        rule_id=rule_id,
-        message=sarif_om.Message(text=message or rule_id, markdown=markdown or None),
-        kind=kind,
-        locations=[place],
-        partial_fingerprints=dict(identity) if identity else None,
-        suppressions=[{"kind": "inSource", "justification": suppressed}]
-        if suppressed is not None
-        else None,
-        properties=dict(properties or {}),
-    ).with_score(_fitting_score(severity, score))
-    made.properties["severity"] = severity.value
-    if kind != "fail":
-        made.level, made.rank = "none", -1.0
-    return made
+    grade = _grade(severity, score)
+    words: dict[str, Any] = {"text": message or rule_id}
+    if markdown:
+        words["markdown"] = markdown
+    said = plain(properties) if properties else {}
+    said["security-severity"] = grade.score
+    said["severity"] = grade.word
+    made: dict[str, Any] = {
+        "ruleId": rule_id,
+        "message": words,
+        "kind": kind,
+        "level": grade.level if kind == "fail" else "none",
+        "locations": [place],
+        "properties": said,
+    }
+    if kind == "fail":
+        made["rank"] = grade.rank
+    if identity:
+        made["partialFingerprints"] = dict(identity)
+    if suppressed is not None:
+        made["suppressions"] = [{"kind": "inSource", "justification": suppressed}]
+    return Result.sealed(made)
 
 
 def location(
@@ -163,20 +201,85 @@ def location(
     component_kind: str = "package",
 ) -> sarif_om.Location:
     """Return a place in the tree; the parameters are those of `result`."""
-    # reports name files as the container sees them
-    artifact = sarif_om.ArtifactLocation(
-        uri=encode_path(path.removeprefix(_SOURCE)), uri_base_id="SRCROOT"
+    return _location_object(
+        _location(path, (line, end_line, column, end_column), context, component, component_kind)
     )
-    region = sarif_om.Region(
-        start_line=line or 1, end_line=end_line, start_column=column, end_column=end_column
-    )
-    around = context and sarif_om.Region(start_line=context[0], end_line=context[1])
-    logical = [sarif_om.LogicalLocation(fully_qualified_name=component, kind=component_kind)]
+
+
+def _location(
+    path: str,
+    region: tuple[int | None, ...],
+    context: tuple[int, int] | None,
+    component: str,
+    component_kind: str,
+) -> dict[str, Any]:
+    """Return a location's JSON. Reports name files as the container sees them."""
+    line, end_line, column, end_column = region
+    place: dict[str, Any] = {"startLine": line or 1}
+    if end_line is not None:
+        place["endLine"] = end_line
+    if column is not None:
+        place["startColumn"] = column
+    if end_column is not None:
+        place["endColumn"] = end_column
+    physical = {"artifactLocation": _artifact(path), "region": place}
+    if context:
+        physical["contextRegion"] = {"startLine": context[0], "endLine": context[1]}
+    if not component:
+        return {"physicalLocation": physical}
+    logical = {"fullyQualifiedName": component, "kind": component_kind}
+    return {"physicalLocation": physical, "logicalLocations": [logical]}
+
+
+@lru_cache(4096)
+def _artifact(path: str) -> dict[str, str]:
+    """Return a file's JSON, which many results share."""
+    return {"uri": encode_path(path.removeprefix(_SOURCE)), "uriBaseId": "SRCROOT"}
+
+
+def _arguments(json: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what sarif_om makes of a result's JSON, by its own names."""
+    return {
+        "rule_id": json["ruleId"],
+        "message": sarif_om.Message(**json["message"]),
+        "kind": json["kind"],
+        "level": json["level"],
+        "rank": json.get("rank", -1.0),
+        "locations": [_location_object(each) for each in json["locations"]],
+        "partial_fingerprints": json.get("partialFingerprints"),
+        "suppressions": json.get("suppressions"),
+        "properties": json["properties"],
+    }
+
+
+def _location_object(json: Mapping[str, Any]) -> sarif_om.Location:
+    physical = json["physicalLocation"]
+    artifact = physical["artifactLocation"]
+    around = physical.get("contextRegion")
     return sarif_om.Location(
         physical_location=sarif_om.PhysicalLocation(
-            artifact_location=artifact, region=region, context_region=around
+            artifact_location=sarif_om.ArtifactLocation(
+                uri=artifact["uri"], uri_base_id=artifact["uriBaseId"]
+            ),
+            region=_region_object(physical["region"]),
+            context_region=_region_object(around) if around else None,
         ),
-        logical_locations=logical if component else None,
+        logical_locations=[
+            sarif_om.LogicalLocation(
+                fully_qualified_name=each["fullyQualifiedName"], kind=each["kind"]
+            )
+            for each in json.get("logicalLocations", ())
+        ]
+        or None,
+    )
+
+
+def _region_object(json: Mapping[str, int]) -> sarif_om.Region:
+    return sarif_om.Region(
+        start_line=json["startLine"],
+        end_line=json.get("endLine"),
+        start_column=json.get("startColumn"),
+        end_column=json.get("endColumn"),
     )
 
 
@@ -190,6 +293,22 @@ def pascal_case(text: str) -> str:
     """Return a rule's name as SARIF wants it: `InsecureTempFile`."""
     words = re.findall(r"[A-Za-z0-9]+", text)
     return "".join(word[:1].upper() + word[1:] for word in words)[:100] or "Rule"
+
+
+class _Grade(NamedTuple):
+    """How a severity and a score are said in SARIF."""
+
+    word: str
+    level: str
+    score: str
+    rank: float
+
+
+@lru_cache(1024, typed=True)  # a severity equals its word, which is refused
+def _grade(severity: Severity, score: float | None) -> _Grade:
+    fitting = _fitting_score(severity, score)
+    level = Severity.of_score(fitting).level
+    return _Grade(severity.value, level, f"{fitting:.1f}", round(fitting * 10, 1))
 
 
 def _fitting_score(severity: Severity, score: float | None) -> float:

@@ -19,6 +19,7 @@ _MEANINGFUL_WHEN_EMPTY = frozenset({"results", "suppressions"})
 _RENAMED = {(sarif_om.Suppression, "state"): "status"}
 """sarif_om was made from a draft of the standard."""
 _ATOMS = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS = frozenset({list, dict})
 
 _UNSEEN = re.compile(rb"\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
 """Control characters beyond ASCII (JSON escapes the others), and those that set a direction."""
@@ -36,8 +37,13 @@ def to_json(item: object) -> dict[str, Any]:
     kind = type(item)
     encode = _compiled.get(kind)
     if encode is None:
-        encode = _compiled[kind] = _compile(kind)
+        encode = _compiled[kind] = _encoder_of(kind)
     return encode(item)
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `to_json` makes of a dict: nothing but dicts, lists and what JSON knows."""
+    return {key: value if type(value) is str else _value(value) for key, value in values.items()}
 
 
 def dumps(value: object) -> bytes:
@@ -56,9 +62,16 @@ def _escaped(match: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % ord(match[0].decode())
 
 
+def _encoder_of(kind: type) -> Callable[[Any], dict[str, Any]]:
+    """Return what writes objects of `kind`, some of which may still be the JSON they become."""
+    encode = _compile(kind)
+    sealed: Callable[[Any], dict[str, Any] | None] | None = getattr(kind, "sealed_json", None)
+    return encode if sealed is None else lambda item: sealed(item) or encode(item)
+
+
 def _compile(kind: type) -> Callable[[Any], dict[str, Any]]:
     """Return a function that writes objects of `kind`: one `if` per field, nothing looked up."""
-    names: dict[str, Any] = {"_value": _value}
+    names: dict[str, Any] = {"_value": _value, "_CONTAINERS": _CONTAINERS}
     lines = ["def encode(item):", "    out = {}"]
     for number, field in enumerate(attr.fields(kind)):
         name = _sarif_name(kind, field)
@@ -67,7 +80,8 @@ def _compile(kind: type) -> Callable[[Any], dict[str, Any]]:
         if name not in _KEPT and default is not None:
             test += f" and value != _default{number}"
         if name not in _MEANINGFUL_WHEN_EMPTY:
-            test += " and value != [] and value != {}"
+            # an object is never empty, and comparing one takes longer than writing it
+            test += " and (value or type(value) not in _CONTAINERS)"
         lines += [
             f"    value = item.{field.name}",
             f"    if {test}:",
@@ -99,10 +113,12 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - any JSON value, or an object th
         return value
     if kind is list or kind is tuple:
         return [_value(each) for each in value]
+    if kind is dict:
+        return {key: _value(each) for key, each in value.items()}
+    if kind in _compiled or attr.has(kind):
+        return to_json(value)
     if isinstance(value, Mapping):
         return {key: _value(each) for key, each in value.items()}
-    if attr.has(kind):
-        return to_json(value)
     return value
 
 

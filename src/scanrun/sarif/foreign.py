@@ -5,16 +5,25 @@ text, which may hold a secret, and indices into the run's own tables mean nothin
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from scanrun.errors import ConversionError
 from scanrun.model import Category, Notification
 from scanrun.sarif import build
 from scanrun.sarif.build import Result, Rule
 from scanrun.sarif.mask import Masker, clean_text
+from scanrun.sarif.untrusted import (
+    Json,
+    as_map,
+    as_number,
+    as_positive,
+    item_at,
+    objects_in,
+    strings_in,
+    word_in,
+)
 from scanrun.sarif.uri import place_in_tree
-from scanrun.sarif.view import as_number, kind_of, severity_of
+from scanrun.sarif.view import kind_of, severity_of
 
 NO_LOCATION = "no-location"
 """Where a result stands that names no place: consumers drop, or choke on, one without any."""
@@ -25,12 +34,12 @@ _LASTING = re.compile(r"/v\d+$|[Hh]ash$")
 """Keys of fingerprints worth keeping; the others are commits, authors and dates."""
 _ACTIVE = re.compile(r"(?i)<(?!https?://)[a-z/!?]|\b(?:javascript|vbscript|data):")
 """HTML, and addresses that run something."""
+_PLACEHOLDER = re.compile(r"\{\d{1,4}\}")
+_NAME_LIMIT = 100
 _TEXT_LIMIT = 4000
 _RELATED_LIMIT = 100
 _WORDS_KEPT = ("confidence", "cve", "cvss", "cwe", "fix", "package", "precision", "purl")
 
-T = TypeVar("T")
-Json = Mapping[str, Any]
 Place = tuple[str, dict[str, Any], str, str]
 """Path, region, component, and the URL where the place is none of the tree."""
 
@@ -46,15 +55,18 @@ class Run:
         category: Category | None = None,
     ) -> None:
         self._head = head
+        # once for all results: each of the two may be as long as the results
+        self._artifacts = objects_in(head, "artifacts")
+        self._logical = objects_in(head, "logicalLocations")
         self._roots = roots
         self._category = category
         self._tables = [
             rules,
-            *(_list(each, "rules") for each in _list(_map(head["tool"]), "extensions")),
+            *(objects_in(each, "rules") for each in objects_in(as_map(head["tool"]), "extensions")),
         ]
         self._by_id: dict[str, Json] = {}
         for rule in (rule for table in self._tables for rule in table):
-            self._by_id.setdefault(_word(rule, "id"), rule)
+            self._by_id.setdefault(word_in(rule, "id"), rule)
 
     def rules(self) -> Iterator[Rule]:
         """Yield each rule once; of those with the same id, the first."""
@@ -66,7 +78,7 @@ class Run:
         """Return one result."""
         rule_id, rule = self._rule_of(result)
         severity = severity_of(result, rule)
-        places = [self._place(each) for each in _list(result, "locations")] or [
+        places = [self._place(each) for each in objects_in(result, "locations")] or [
             (self._target(result), {}, "", "")
         ]
         path, region, component, url = places[0]
@@ -83,15 +95,18 @@ class Run:
             properties=_properties(result, url),
             **region,
         )
-        made.suppressions = _suppressions(result)
-        made.related_locations = _related(places[1:])
+        # each makes objects of what else is written as it is
+        if suppressions := _suppressions(result):
+            made.suppressions = suppressions
+        if related := _related(places[1:]):
+            made.related_locations = related
         return made
 
     def notifications(self) -> Iterator[Notification]:
         """Yield what the tool says went wrong; a run that says it failed is an error."""
-        for invocation in _list(self._head, "invocations"):
+        for invocation in objects_in(self._head, "invocations"):
             if invocation.get("executionSuccessful") is not True:
-                text = _word(invocation, "exitCodeDescription") or "no reason given"
+                text = word_in(invocation, "exitCodeDescription") or "no reason given"
                 yield Notification(f"the tool says that it failed: {text}", "error")
             for each in notices(invocation):
                 yield from self._notification(each)
@@ -100,25 +115,25 @@ class Run:
         level = notice_level(item)
         if level in ("note", "none"):
             return
-        path = next((self._place(each)[0] for each in _list(item, "locations")), None)
+        path = next((self._place(each)[0] for each in objects_in(item, "locations")), None)
         text = self._message(item, {}) or "notification without a text"
         yield Notification(text, level, path)
 
     def _rule(self, rule_id: str, rule: Json) -> Rule:
-        short = _text(rule, "shortDescription") or _word(rule, "name") or rule_id
+        short = _text(rule, "shortDescription") or word_in(rule, "name") or rule_id
         made = build.rule(
             rule_id,
-            name=build.pascal_case(_word(rule, "name")) if _word(rule, "name") else "",
+            name=build.pascal_case(word_in(rule, "name")) if word_in(rule, "name") else "",
             short=short,
             full=_text(rule, "fullDescription"),
             help_text=_text(rule, "help"),
             help_markdown=_without_html(_text(rule, "help", "markdown")),
             help_uri=_link(rule.get("helpUri")),
             severity=severity_of({}, rule),
-            score=as_number(_map(rule.get("properties")).get("security-severity")),
+            score=as_number(as_map(rule.get("properties")).get("security-severity")),
             category=self._category or Category.SAST,
             cwe=_cwe(rule),
-            precision=_word(_map(rule.get("properties")), "precision"),
+            precision=word_in(as_map(rule.get("properties")), "precision"),
             tags=_tags(rule),
         )
         if self._category is None:
@@ -128,13 +143,13 @@ class Run:
 
     def _rule_of(self, result: Json) -> tuple[str, Json]:
         """Return the id and the rule of a result: by place in a table, else by id."""
-        reference = _map(result.get("rule"))
-        wanted = _word(result, "ruleId") or _word(reference, "id")
-        component = _map(reference.get("toolComponent")).get("index", -1)
+        reference = as_map(result.get("rule"))
+        wanted = word_in(result, "ruleId") or word_in(reference, "id")
+        component = as_map(reference.get("toolComponent")).get("index", -1)
         table = component + 1 if isinstance(component, int) else 0
         index = result.get("ruleIndex", reference.get("index", -1))
-        rule = _at(_at(self._tables, table, []), index, {})
-        found = _word(rule, "id")
+        rule = item_at(item_at(self._tables, table, []), index, {})
+        found = word_in(rule, "id")
         # some tools count wrongly: the id they name goes before the place they point at
         if found and (not wanted or wanted == found or wanted.startswith(found + "/")):
             return found, rule
@@ -142,16 +157,16 @@ class Run:
 
     def _place(self, location: Json) -> Place:
         """Return path, region, component and URL (where it is none of the tree) of a location."""
-        physical = _map(location.get("physicalLocation"))
-        path, outside = self._path(_map(physical.get("artifactLocation")))
-        return path, _region(_map(physical.get("region"))), self._component(location), outside
+        physical = as_map(location.get("physicalLocation"))
+        path, outside = self._path(as_map(physical.get("artifactLocation")))
+        return path, _region(as_map(physical.get("region"))), self._component(location), outside
 
     def _path(self, artifact: Json) -> tuple[str, str]:
-        uri = _word(artifact, "uri")
+        uri = word_in(artifact, "uri")
         if not uri:
-            stored = _at(_list(self._head, "artifacts"), artifact.get("index", -1), {})
-            artifact = _map(stored.get("location"))
-            uri = _word(artifact, "uri")
+            stored = item_at(self._artifacts, artifact.get("index", -1), {})
+            artifact = as_map(stored.get("location"))
+            uri = word_in(artifact, "uri")
         if not uri:
             return NO_LOCATION, ""
         path, outside = place_in_tree(self._base(artifact) + uri, self._roots)
@@ -159,41 +174,48 @@ class Run:
 
     def _base(self, artifact: Json) -> str:
         """Return the URI that the artifact's `uriBaseId` stands for, as far as the run tells."""
-        bases, found, seen = _map(self._head.get("originalUriBaseIds")), "", set[str]()
-        name = _word(artifact, "uriBaseId")
-        while name and name not in seen and "://" not in _word(artifact, "uri"):
+        bases, found, seen = as_map(self._head.get("originalUriBaseIds")), "", set[str]()
+        name = word_in(artifact, "uriBaseId")
+        while name and name not in seen and "://" not in word_in(artifact, "uri"):
             seen.add(name)
-            base = _map(bases.get(name))
-            uri = _word(base, "uri")
+            base = as_map(bases.get(name))
+            uri = word_in(base, "uri")
             found = (uri if not uri or uri.endswith("/") else uri + "/") + found
-            name = _word(base, "uriBaseId")
+            name = word_in(base, "uriBaseId")
         return found
 
     def _component(self, location: Json) -> str:
-        for each in _list(location, "logicalLocations"):
-            stored = _at(_list(self._head, "logicalLocations"), each.get("index", -1), {})
+        for each in objects_in(location, "logicalLocations"):
+            stored = item_at(self._logical, each.get("index", -1), {})
             for item in (each, stored):
-                name = _word(item, "fullyQualifiedName") or _word(item, "name")
+                name = word_in(item, "fullyQualifiedName") or word_in(item, "name")
                 if name:
                     return clean_text(name, 1000)
         return ""
 
     def _target(self, result: Json) -> str:
-        return self._path(_map(result.get("analysisTarget")))[0]
+        return self._path(as_map(result.get("analysisTarget")))[0]
 
     def _message(self, item: Json, rule: Json) -> str:
         """Return the message, with the rule's text and the arguments put in."""
-        message = _map(item.get("message"))
-        text = _word(message, "text") or _word(message, "markdown")
+        message = as_map(item.get("message"))
+        text = word_in(message, "text") or word_in(message, "markdown")
         if not text:
-            shared = _map(_map(_map(self._head["tool"]).get("driver")).get("globalMessageStrings"))
-            for strings in (_map(rule.get("messageStrings")), shared):
-                text = text or _word(_map(strings.get(_word(message, "id"))), "text")
+            shared = as_map(
+                as_map(as_map(self._head["tool"]).get("driver")).get("globalMessageStrings")
+            )
+            for strings in (as_map(rule.get("messageStrings")), shared):
+                text = text or word_in(as_map(strings.get(word_in(message, "id"))), "text")
         arguments = message.get("arguments")
         if isinstance(arguments, list):
-            for number, argument in enumerate(arguments):
-                text = text.replace(f"{{{number}}}", str(argument))
+            text = _with_arguments(text[: 2 * _TEXT_LIMIT], arguments)
         return clean_text(text, _TEXT_LIMIT)
+
+
+def _with_arguments(text: str, arguments: Sequence[object]) -> str:
+    """Return the text with its placeholders filled; what an argument brings along is none."""
+    given = {f"{{{number}}}": str(each)[:_TEXT_LIMIT] for number, each in enumerate(arguments)}
+    return _PLACEHOLDER.sub(lambda match: given.get(match[0], match[0]), text)
 
 
 def notices(invocation: Json) -> Iterator[Json]:
@@ -202,8 +224,8 @@ def notices(invocation: Json) -> Iterator[Json]:
     Raises:
         ConversionError: that is no list of objects.
     """
-    yield from _list(invocation, "toolExecutionNotifications")
-    yield from _list(invocation, "toolConfigurationNotifications")
+    yield from objects_in(invocation, "toolExecutionNotifications")
+    yield from objects_in(invocation, "toolConfigurationNotifications")
 
 
 def notice_level(notice: Json) -> str:
@@ -214,7 +236,7 @@ def notice_level(notice: Json) -> str:
 
 def is_ours(head: Json) -> bool:
     """Say whether scanrun wrote the run."""
-    return bool(_map(head.get("properties")).get("scanrun"))
+    return bool(as_map(head.get("properties")).get("scanrun"))
 
 
 def _region(region: Json) -> dict[str, Any]:
@@ -224,7 +246,7 @@ def _region(region: Json) -> dict[str, Any]:
         "column": "startColumn",
         "end_column": "endColumn",
     }
-    found = {ours: _positive(region.get(theirs)) for ours, theirs in names.items()}
+    found = {ours: as_positive(region.get(theirs)) for ours, theirs in names.items()}
     if found["line"] is None:
         return {}
     if found["end_line"] is not None and found["end_line"] < found["line"]:
@@ -242,7 +264,7 @@ def _related(places: Iterable[Place]) -> list[Any] | None:
 
 def _score(result: Json, rule: Json) -> float | None:
     for item in (result, rule):
-        score = as_number(_map(item.get("properties")).get("security-severity"))
+        score = as_number(as_map(item.get("properties")).get("security-severity"))
         if score is not None:
             return score
     rank = as_number(result.get("rank"))
@@ -250,17 +272,20 @@ def _score(result: Json, rule: Json) -> float | None:
 
 
 def _identity(result: Json) -> dict[str, str]:
-    found = _map(result.get("partialFingerprints"))
-    return {
-        key: value
-        for key, value in found.items()
-        if isinstance(value, str) and _LASTING.search(key) and not key.startswith("scanrun/")
-    }
+    found = as_map(result.get("partialFingerprints"))
+    return {key: value for key, value in found.items() if isinstance(value, str) and _lasting(key)}
+
+
+def _lasting(key: str) -> bool:
+    """Say whether it is the name of a fingerprint worth keeping, and not of ours."""
+    if not _LASTING.search(key) or key.startswith("scanrun/"):
+        return False
+    return key.isprintable() and len(key) <= _NAME_LIMIT
 
 
 def _suppressions(result: Json) -> list[dict[str, str]]:
     """Return the suppressions. A status that SARIF does not know suppresses nothing."""
-    return [_suppression(each) for each in _list(result, "suppressions")]
+    return [_suppression(each) for each in objects_in(result, "suppressions")]
 
 
 def _suppression(item: Json) -> dict[str, str]:
@@ -268,40 +293,40 @@ def _suppression(item: Json) -> dict[str, str]:
     made = {"kind": kind if kind in ("inSource", "external") else "inSource"}
     if status != "accepted":
         made["status"] = status if status in ("underReview", "rejected") else "underReview"
-    justification = clean_text(_word(item, "justification"), 1000)
+    justification = clean_text(word_in(item, "justification"), 1000)
     return {**made, "justification": justification} if justification else made
 
 
 def _properties(result: Json, url: str) -> dict[str, Any]:
-    found = _map(result.get("properties"))
+    found = as_map(result.get("properties"))
     kept: dict[str, Any] = {
         key: clean_text(value, 1000) if isinstance(value, str) else value
         for key in _WORDS_KEPT
         if isinstance(value := found.get(key), str | int | float)
     }
-    tags = [clean_text(tag, 100) for tag in _strings(found.get("tags"))]
+    tags = [clean_text(tag, 100) for tag in strings_in(found.get("tags"))]
     if tags:
         kept["tags"] = list(dict.fromkeys(tags))[:20]
     if url:
         kept["url"] = Masker().text(clean_text(url, 2000))
-    fix = next((_text(each, "description") for each in _list(result, "fixes")), "")
+    fix = next((_text(each, "description") for each in objects_in(result, "fixes")), "")
     return {**kept, "fix": fix} if fix else kept
 
 
 def _tags(rule: Json) -> list[str]:
-    tags = _strings(_map(rule.get("properties")).get("tags"))
+    tags = strings_in(as_map(rule.get("properties")).get("tags"))
     return [clean_text(tag, 100) for tag in tags if not _CWE_TAG.search(tag)]
 
 
 def _cwe(rule: Json) -> Iterator[str]:
     """Yield the numbers that a rule's tags, properties and relationships name."""
-    properties = _map(rule.get("properties"))
-    words = [*_strings(properties.get("tags")), *_strings(properties.get("cwe"))]
-    words.append(_word(properties, "cwe"))
-    for relation in _list(rule, "relationships"):
-        target = _map(relation.get("target"))
-        if _word(_map(target.get("toolComponent")), "name").upper() == "CWE":
-            words.append("CWE-" + _word(target, "id").upper().removeprefix("CWE-"))
+    properties = as_map(rule.get("properties"))
+    words = [*strings_in(properties.get("tags")), *strings_in(properties.get("cwe"))]
+    words.append(word_in(properties, "cwe"))
+    for relation in objects_in(rule, "relationships"):
+        target = as_map(relation.get("target"))
+        if word_in(as_map(target.get("toolComponent")), "name").upper() == "CWE":
+            words.append("CWE-" + word_in(target, "id").upper().removeprefix("CWE-"))
     for word in words:
         yield from _CWE_TAG.findall(word)
 
@@ -312,7 +337,7 @@ def _link(value: object) -> str:
 
 
 def _text(item: Json, name: str, form: str = "text") -> str:
-    return clean_text(_word(_map(item.get(name)), form), _TEXT_LIMIT)
+    return clean_text(word_in(as_map(item.get(name)), form), _TEXT_LIMIT)
 
 
 def _without_html(markdown: str) -> str:
@@ -321,39 +346,3 @@ def _without_html(markdown: str) -> str:
     The plain text stands beside it, so nothing is lost.
     """
     return "" if _ACTIVE.search(markdown) else markdown
-
-
-def _map(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(item: Json, name: str) -> list[Json]:
-    """Return the objects in a list.
-
-    Raises:
-        ConversionError: something else stands where SARIF has a list of objects.
-    """
-    value = item.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
-        raise ConversionError(f"{name!r} is no list of objects: not SARIF")
-    return value
-
-
-def _at(items: Sequence[T], index: object, default: T) -> T:
-    return items[index] if isinstance(index, int) and 0 <= index < len(items) else default
-
-
-def _word(item: Json, name: str) -> str:
-    value = item.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _strings(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _positive(value: object) -> int | None:
-    number = as_number(value)
-    return int(number) if number is not None and number >= 1 and number == int(number) else None

@@ -8,7 +8,7 @@ import msgspec
 from scanrun.errors import ConversionError
 
 _KEY = re.compile(rb'\s*[{,]\s*("(?:[^"\\]|\\.)*")\s*:\s*')
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # more would take new memory from the system every time
 
 
 def refuse_repeated_keys(data: bytes | msgspec.Raw, where: str, levels: int = 2) -> None:

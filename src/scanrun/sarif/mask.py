@@ -5,9 +5,15 @@ a message, a log or its own report. It would rather hide too much.
 """
 
 import re
+import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import quote
+
+from scanrun.sarif.shapes import PEM_BEGIN, PEM_END, Span, printable, secrets_in, suspicious
 
 MASK = "********"
 SOURCE_KEYS = (
@@ -59,60 +65,8 @@ _ESCAPE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and newline, and what turns the direction of writing."""
 
-_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM = re.compile(rf"{_PEM_BEGIN.pattern}(?P<v>.*?)(?:{_PEM_END.pattern}|\Z)", re.DOTALL)
-_QUOTED = r"\"(?:[^\"\\\n]|\\.){0,65536}\"|'(?:[^'\\\n]|\\.){0,65536}'|`[^`\n]{0,65536}`"
-_ESCAPED = r"\\\"(?:(?!\\\").){0,65536}\\\""
-"""A quoted value in source that stands, escaped, in a JSON text."""
-_BARE = r"(?:(?i:bearer|basic)[ \t]+)?[^\s\"'`,;&|<>(){}\[\]\\]{1,65536}"
-_ASSIGNED = re.compile(
-    r"(?i:pass(?:word|wd|phrase|code)|pwd|pw|secret|token|credential|key)"
-    r"(?:s|[_.-][\w.-]{1,40}|[A-Z0-9]\w{0,40})?"
-    r"(?:\\?[\"'`])?\]?[ \t]{0,8}(?::=|=>|==?|:)[ \t]{0,8}"
-    r"(?!(?i:true|false|yes|no|on|off|null|none)\b)"
-    rf"(?P<v>{_ESCAPED}|{_QUOTED}|{_BARE})"
-)
-_BEFORE_KEY = re.compile(r"(?i:api|access|private|encryption|signing|account|auth)[_. -]?\Z")
-_HEADER = re.compile(
-    r"(?i:authorization|x-api-key|cookie)\\?[\"']?[ \t]{0,8}:[ \t]{0,8}"
-    r"(?P<v>[^\r\n\"'\\]{1,8192})"
-)
-_BEARER = re.compile(r"(?i:bearer)[ \t]+(?P<v>[\w.~+/-]{16,8192}=*)")
-_USERINFO = re.compile(r"://(?P<v>[^\s/@\"'<>\\]{1,512})@")
-_SHAPES = {
-    "AKIA": r"\bAKIA[A-Z2-7]{16}\b",  # AWS
-    "ASIA": r"\bASIA[A-Z2-7]{16}\b",
-    **{f"gh{kind}_": rf"\bgh{kind}_[A-Za-z0-9]{{20,255}}" for kind in "opsur"},  # GitHub
-    "github_pat_": r"github_pat_\w{20,255}",
-    "gl": r"\bgl(?:pat|ptt|dt|rt|cbt|oas|ft|soat|imt|agent|ffct)-[\w.-]{16,255}",  # GitLab
-    "xox": r"\bxox[a-z]-[\w-]{8,255}",  # Slack
-    "xapp-": r"\bxapp-[\w-]{8,255}",
-    "hooks.slack.com/": r"hooks\.slack\.com/(?P<v>[\w/+-]{8,255})",
-    "k_live_": r"k_live_(?P<v>[A-Za-z0-9]{10,255})",  # Stripe
-    "k_test_": r"k_test_(?P<v>[A-Za-z0-9]{10,255})",
-    "whsec_": r"whsec_(?P<v>[\w+/=]{16,255})",
-    "eyJ": r"(?<![A-Za-z0-9])eyJ[\w-]{5,4096}+\.[\w-]{5,8192}(?:\.[\w-]{0,8192}){0,3}",  # JWT
-    "AIza": r"AIza[\w-]{35}",  # Google
-    "npm_": r"npm_[A-Za-z0-9]{36}",
-    "pypi-": r"pypi-[\w-]{32,512}",
-    "SG.": r"\bSG\.[\w-]{16,64}\.[\w-]{16,64}",  # SendGrid
-    "hvs.": r"\bhvs\.[\w-]{20,255}",  # Vault
-    "sk-": r"\bsk-[\w-]{20,255}",
-}
-_EXACT = (
-    *((word, re.compile(pattern)) for word, pattern in _SHAPES.items()),
-    ("://", _USERINFO),
-)
-"""Text that stands at the beginning of a secret -> pattern that is tried there, and only there:
-searching with the patterns themselves would take a hundred times as long."""
-_ANY_CASE = (
-    *((word, _ASSIGNED) for word in ("pass", "pwd", "pw", "secret", "token", "credential")),
-    ("authorization", _HEADER),
-    ("cookie", _HEADER),
-    ("x-api-key", _HEADER),
-    ("bearer", _BEARER),
-)
+_REMEMBERED = 2048
+_LONGEST_REMEMBERED = 2048
 
 _BLOCK = 1 << 20
 _HELD = 1 << 17
@@ -121,8 +75,7 @@ _BEGIN_LENGTH = 512
 """No beginning or end of something to hide is longer."""
 _MIN_VALUE = 4
 """Shorter values would blacken half of every text."""
-
-Span = tuple[int, int]
+_MIN_ENCODED = 8
 
 
 def clean_text(text: str, limit: int = 0) -> str:
@@ -141,10 +94,28 @@ class Masker:
     """Puts `********` in the place of secrets: the given values, known shapes, assignments."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
+        self._learning = threading.Lock()
+        self._known: set[str] = set()
+        self._values: re.Pattern[str] | None = None
+        self.learn(*values)
+
+    def learn(self, *values: str) -> None:
+        """Mask these values, too, from here on. Several threads may have something to tell."""
         lines = {line.strip() for value in values for line in value.splitlines()}
-        known = sorted((line for line in lines if len(line) >= _MIN_VALUE), key=len, reverse=True)
-        forms = [form for line in known for form in dict.fromkeys((line, _in_json(line)))]
-        self._values = re.compile("|".join(map(re.escape, forms))) if forms else None
+        with self._learning:
+            self._known |= {line for line in lines if len(line) >= _MIN_VALUE}
+            forms = {form for line in self._known for form in _forms(line)}
+            longest_first = sorted(forms, key=lambda form: (-len(form), form))
+            pattern = "|".join(map(re.escape, longest_first))
+            self._values = re.compile(pattern) if pattern else None
+            # texts repeat: rules, packages and fixes are the same in many results
+            self._remembered = lru_cache(_REMEMBERED)(self._cleaned)
+
+    def harmless(self, text: str) -> bool:
+        """Say whether `clean` would surely leave `text` as it is, in a tenth of its time."""
+        if self._values and self._values.search(text):
+            return False
+        return printable(text) and not suspicious(text)
 
     def text(self, text: str) -> str:
         """Return `text` masked."""
@@ -152,7 +123,22 @@ class Masker:
 
     def clean(self, text: str) -> str:
         """Return `text` without escape sequences, masked."""
-        return self.text(clean_text(text))
+        if len(text) > _LONGEST_REMEMBERED:
+            return self._cleaned(text)
+        return self._remembered(text)
+
+    def json(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """Return `value` with every text in it cleaned; keys stay as they are."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, dict):
+            return {key: self.json(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.json(each) for each in value]
+        return value
+
+    def _cleaned(self, text: str) -> str:
+        return text if self.harmless(text) else self.text(clean_text(text))
 
     def file(self, source: Path, target: Path) -> None:
         """Write `source`, masked, to `target`, a block at a time.
@@ -180,46 +166,7 @@ class Masker:
     def _spans(self, text: str) -> list[Span]:
         """Return where secrets stand, in order, none overlapping."""
         found = [m.span() for m in self._values.finditer(text)] if self._values else []
-        return _joined([*found, *_secrets(text)])
-
-
-def _secrets(text: str) -> Iterator[Span]:
-    """Yield where something stands that looks like a secret."""
-    if "PRIVATE KEY" in text:
-        yield from (match.span("v") for match in _PEM.finditer(text))
-    for word, pattern in _EXACT:
-        if word in text:  # seldom, and a generator for nothing costs more than this look
-            yield from _values_at(pattern, text, _places(text, word))
-    lower = text.lower()
-    if len(lower) != len(text):  # one letter of Unicode becomes two
-        lower = text.replace("\u0130", "I").lower()
-    for word, pattern in _ANY_CASE:
-        if word in lower:
-            yield from _values_at(pattern, text, _places(lower, word))
-    keys = (at for at in _places(lower, "key") if _BEFORE_KEY.search(text, max(0, at - 12), at))
-    yield from _values_at(_ASSIGNED, text, keys)
-
-
-def _places(text: str, word: str) -> Iterator[int]:
-    at = text.find(word)
-    while at >= 0:
-        yield at
-        at = text.find(word, at + 1)
-
-
-def _values_at(pattern: re.Pattern[str], text: str, places: Iterable[int]) -> Iterator[Span]:
-    """Yield where the secrets stand whose beginnings, or names, are at `places`; quotes are kept.
-
-    What lies in one is not looked at again: `pw:pw:pw:…` would take the square of its length.
-    """
-    group, done = "v" if "v" in pattern.groupindex else 0, 0
-    for at in places:
-        match = pattern.match(text, at) if at >= done else None
-        if match is not None:
-            start, done = match.span(group)
-            quoted = (each for each in ('\\"', '"', "'", "`") if text.startswith(each, start))
-            width = len(next(quoted, ""))
-            yield start + width, done - width
+        return _joined([*found, *secrets_in(text)])
 
 
 def _joined(spans: list[Span]) -> list[Span]:
@@ -272,7 +219,7 @@ class _Hidden:
     _begin = re.compile(
         rf'"(?:{"|".join(map(re.escape, SOURCE_KEYS))})"\s{{0,64}}:\s{{0,64}}'
         rf'(?:\{{\s{{0,64}}"text"\s{{0,64}}:\s{{0,64}})?(?P<open>["\[])'
-        rf"|{_PEM_BEGIN.pattern}"
+        rf"|{PEM_BEGIN.pattern}"
     )
     _token = re.compile(r'\\.|["\[\]]', re.DOTALL)
 
@@ -322,7 +269,7 @@ class _Hidden:
         return None
 
     def _skip_pem(self) -> str | None:
-        match = _PEM_END.search(self._held)
+        match = PEM_END.search(self._held)
         if match is None:
             self._held = self._held[-_BEGIN_LENGTH:]
             return None
@@ -335,6 +282,11 @@ class _Hidden:
         return piece
 
 
-def _in_json(text: str) -> str:
-    """Return `text` as it stands inside a JSON string."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+def _forms(secret: str) -> Iterator[str]:
+    """Yield how a secret may stand somewhere: as it is, in JSON, in an address, in a header."""
+    in_json = secret.replace("\\", "\\\\").replace('"', '\\"')
+    in_address = quote(secret, safe="", errors="surrogateescape")
+    yield from (secret, in_json, in_json.replace("=", "\\u003d"), in_address)
+    if len(secret) >= _MIN_ENCODED:
+        for each in (secret, f"{secret}:"):
+            yield b64encode(each.encode("utf-8", "surrogateescape")).decode().rstrip("=")

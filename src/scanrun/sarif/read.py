@@ -12,14 +12,19 @@ import msgspec
 from scanrun.errors import ConversionError
 from scanrun.model import Category, Notification
 from scanrun.sarif.build import Result, Rule
-from scanrun.sarif.codec import to_json
+from scanrun.sarif.codec import dumps, to_json
 from scanrun.sarif.foreign import Run, is_ours
 from scanrun.sarif.keys import refuse_repeated_keys
 
 T = TypeVar("T")
 
+_encode = msgspec.json.Encoder().encode
+_decode_result = msgspec.json.Decoder(dict[str, Any]).decode  # looks its type up once
 _BOM = b"\xef\xbb\xbf"
-_LONE_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +67,18 @@ Parts = tuple[dict[str, Any], list[dict[str, Any]], list[msgspec.Raw] | None]
 """Head, rules and undecoded results (None: not there) of a run."""
 
 
-def read_json(path: Path, shape: type[T]) -> T:
+def read_json(path: Path, shape: type[T], *, unique: bool = True) -> T:
     """Return the JSON document in `path` as `shape` (a msgspec Struct, or a plain type).
+
+    `unique` refuses one that says a key twice: needless only where no finding hangs on it.
 
     Raises:
         ConversionError: missing, empty, cut off, no JSON, of another shape, or ambiguous.
     """
     content = _content(path)
     found = decode(content, shape, path.name)
-    refuse_repeated_keys(content, path.name)
+    if unique:
+        refuse_repeated_keys(content, path.name)
     return found
 
 
@@ -111,7 +119,7 @@ def is_sarif(path: Path) -> bool:
     """
     if path.is_dir():
         return False
-    data = _content(path)
+    data = _log_content(path)
     try:
         decode(data, _Claim, path.name)
     except ConversionError:
@@ -180,9 +188,21 @@ def _items(
 
 
 def _decoded(raw: msgspec.Raw, where: str) -> dict[str, Any]:
-    result = decode(raw, dict[str, Any], where)
-    refuse_repeated_keys(raw, where, levels=1)
+    try:
+        result = _decode_result(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        result = decode(raw, dict[str, Any], where)
+    # with a key said twice, as many bytes can't come out again; other ways to write it are seldom
+    if not _comes_out_as(result, raw):
+        refuse_repeated_keys(raw, where, levels=1)
     return result
+
+
+def _comes_out_as(value: dict[str, Any], raw: msgspec.Raw) -> bool:
+    try:
+        return _encode(value) == bytes(raw)
+    except UnicodeEncodeError:
+        return False
 
 
 def read_runs(path: Path) -> Iterator[SavedRun]:
@@ -209,7 +229,7 @@ def read_runs(path: Path) -> Iterator[SavedRun]:
 
 def _runs(path: Path) -> Iterator[Parts]:
     where = path.name
-    content = _content(path)
+    content = _log_content(path)
     log = decode(content, _Log, where)
     refuse_repeated_keys(content, where)
     if log.version != "2.1.0":
@@ -237,6 +257,24 @@ def _parts(raw: msgspec.Raw, where: str) -> Parts:
         raise ConversionError(f"{where!r} has a run without a proper tool: {error}") from error
     head["tool"]["driver"] = {key: driver[key] for key in driver if key != "rules"}
     return head, rules, run.results
+
+
+def _log_content(path: Path) -> bytes:
+    """Return a log's bytes. Lone surrogates are spelt out: no run could be told from the next."""
+    content = _content(path)
+    if not _LONE_SURROGATE.search(content):
+        return content
+    try:
+        return dumps(json.loads(content, object_pairs_hook=_once))
+    except (ValueError, RecursionError):
+        return content  # what is wrong is said by who decodes it
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(members)
+    if len(made) < len(members):
+        raise ValueError("a key stands twice in one object")
+    return made
 
 
 def _content(path: Path) -> bytes:

@@ -11,9 +11,19 @@ import msgspec
 from scanrun import __version__
 from scanrun.contracts import Driver
 from scanrun.errors import ConversionError
-from scanrun.model import Evidence, Notification, ScanResult, Severity, Snapshot, Status
+from scanrun.model import (
+    Condition,
+    Evidence,
+    Notification,
+    Reached,
+    ScanResult,
+    Severity,
+    Snapshot,
+    Status,
+)
 from scanrun.sarif.foreign import notice_level, notices
-from scanrun.sarif.mask import clean_text, one_line
+from scanrun.sarif.mask import Masker, clean_text, one_line
+from scanrun.sarif.untrusted import as_map
 from scanrun.sarif.uri import decode_path, encode_path
 
 _SEMANTIC = re.compile(
@@ -21,6 +31,7 @@ _SEMANTIC = re.compile(
 )
 _TEXT_LIMIT = 4000
 _UNREAD_KEPT = 100
+_JUDGED_BY = ("name", "category", "status")
 
 
 class _Saved(msgspec.Struct, kw_only=True):
@@ -41,6 +52,7 @@ class _Saved(msgspec.Struct, kw_only=True):
     counts: dict[Severity, int] = {}
     counts_by_category: dict[str, dict[Severity, int]] = {}
     evidence: Evidence = Evidence()
+    conditions: tuple[Condition, ...] = ()
 
 
 def run_head(
@@ -82,12 +94,13 @@ def saved_result(run_head: Mapping[str, Any]) -> ScanResult:
     Raises:
         ConversionError: our own properties are damaged.
     """
-    ours = _map(_map(run_head.get("properties")).get("scanrun"))
+    ours = as_map(as_map(run_head.get("properties")).get("scanrun"))
     told = _told(run_head)
     if not ours:
         return _foreign_result(run_head, told)
     try:
-        saved = msgspec.convert(ours, _Saved, strict=False)
+        # whoever wrote the log may have written this, too
+        saved = msgspec.convert(Masker().json(ours), _Saved, strict=False)
         status = Status(saved.status)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConversionError(f"a run's `properties.scanrun` is damaged: {error}") from error
@@ -103,7 +116,7 @@ def saved_result(run_head: Mapping[str, Any]) -> ScanResult:
         image=saved.image,
         digest=saved.digest,
         executable=saved.executable,
-        version=str(_map(_map(run_head.get("tool")).get("driver")).get("version") or ""),
+        version=str(as_map(as_map(run_head.get("tool")).get("driver")).get("version") or ""),
         **_times(run_head),
         findings=saved.findings,
         suppressed=saved.suppressed,
@@ -111,13 +124,26 @@ def saved_result(run_head: Mapping[str, Any]) -> ScanResult:
         notifications=told,
         counts=saved.counts,
         counts_by_category=saved.counts_by_category,
+        conditions=saved.conditions,
         required=saved.required,
     )
 
 
+def with_own_words(masked: Mapping[str, Any], head: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a masked head with those words of ours as they were on which a verdict hangs.
+
+    A secret may be as short as a scanner's name: masked, that would escape its limits.
+    """
+    given, ours = (as_map(as_map(each.get("properties")).get("scanrun")) for each in (head, masked))
+    kept = {key: one_line(given[key]) for key in _JUDGED_BY if isinstance(given.get(key), str)}
+    if not kept:
+        return {**masked}
+    return {**masked, "properties": {**masked["properties"], "scanrun": {**ours, **kept}}}
+
+
 def run_id_of(run_head: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the id of the scanrun run that a saved run belongs to, if it does."""
-    found = _map(_map(run_head.get("properties")).get("scanrun")).get("run_id")
+    found = as_map(as_map(run_head.get("properties")).get("scanrun")).get("run_id")
     return (clean_text(found, 200),) if isinstance(found, str) and found else ()
 
 
@@ -127,7 +153,7 @@ def unread_of(run_head: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         ConversionError: our own properties are damaged.
     """
-    found = _map(_map(run_head.get("properties")).get("scanrun")).get("unread", [])
+    found = as_map(as_map(run_head.get("properties")).get("scanrun")).get("unread", [])
     if not isinstance(found, list):
         raise ConversionError("a run's `properties.scanrun` is damaged: `unread` is no list")
     return tuple(clean_text(str(each), 1000) for each in found)
@@ -166,12 +192,26 @@ def _invocation(result: ScanResult) -> dict[str, Any]:
         "toolExecutionNotifications": notices,
         "properties": {"status": result.status.value, "evidence": result.evidence.summary},
     }
+    if result.evidence.reached is not None:
+        made["properties"]["reached"] = reached_json(result.evidence.reached)
     if result.exit_code is not None:
         made["exitCode"] = result.exit_code
     for key, moment in (("startTimeUtc", result.started), ("endTimeUtc", result.ended)):
         if moment is not None:
             made[key] = utc(moment)
     return made
+
+
+def reached_json(reached: Reached) -> dict[str, Any]:
+    """Return what was seen of an application, as the invocation and the verdict have it."""
+    return {
+        "url": reached.url,
+        "before": reached.before,
+        "after": reached.after,
+        "pages": reached.pages,
+        "codes": dict(sorted(reached.codes.items())),
+        "others": list(reached.others),
+    }
 
 
 def utc(moment: datetime) -> str:
@@ -208,6 +248,7 @@ def _saved(result: ScanResult, run_id: str, snapshot: Snapshot) -> dict[str, Any
         counts=dict(result.counts),
         counts_by_category={key: dict(value) for key, value in result.counts_by_category.items()},
         evidence=result.evidence,
+        conditions=result.conditions,
     )
     made: dict[str, Any] = msgspec.to_builtins(kept)
     tree = {"commit": snapshot.commit, "dirty": snapshot.dirty}
@@ -234,7 +275,7 @@ def _cwe_taxonomy(numbers: Iterable[int]) -> dict[str, Any]:
 
 
 def _foreign_result(head: Mapping[str, Any], told: tuple[Notification, ...]) -> ScanResult:
-    driver = _map(_map(head.get("tool")).get("driver"))
+    driver = as_map(as_map(head.get("tool")).get("driver"))
     problem = _problem(head, told)
     return ScanResult(
         name=one_line(str(driver.get("name") or ""), 200) or "unnamed tool",
@@ -264,7 +305,7 @@ def _invocations(head: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return []
     if not isinstance(found, list):
         raise ConversionError("a run's `invocations` is no list")
-    return [_map(each) for each in found]
+    return [as_map(each) for each in found]
 
 
 def _told(head: Mapping[str, Any]) -> tuple[Notification, ...]:
@@ -274,14 +315,14 @@ def _told(head: Mapping[str, Any]) -> tuple[Notification, ...]:
 
 
 def _read_notification(item: Mapping[str, Any]) -> Notification:
-    text = clean_text(str(_map(item.get("message")).get("text") or "no text"), _TEXT_LIMIT)
+    text = clean_text(str(as_map(item.get("message")).get("text") or "no text"), _TEXT_LIMIT)
     return Notification(text, notice_level(item), _path(item))
 
 
 def _path(notification: Mapping[str, Any]) -> str | None:
     locations = notification.get("locations")
-    first = _map(locations[0]) if isinstance(locations, list) and locations else {}
-    uri = _map(_map(first.get("physicalLocation")).get("artifactLocation")).get("uri")
+    first = as_map(locations[0]) if isinstance(locations, list) and locations else {}
+    uri = as_map(as_map(first.get("physicalLocation")).get("artifactLocation")).get("uri")
     return decode_path(uri) if isinstance(uri, str) else None
 
 
@@ -302,7 +343,3 @@ def _moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

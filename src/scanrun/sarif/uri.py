@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import lru_cache
 from posixpath import normpath
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
@@ -12,6 +13,7 @@ _DRIVE = re.compile(r"^[A-Za-z]:/")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
 
+@lru_cache(4096)
 def encode_path(path: str) -> str:
     """Return `path` percent-encoded, byte for byte.
 
@@ -21,16 +23,21 @@ def encode_path(path: str) -> str:
     return quote_from_bytes(os.fsencode(path), safe=_SAFE)
 
 
+@lru_cache(4096)
 def decode_path(uri: str) -> str:
     """Return the path that a relative URI reference stands for."""
     return os.fsdecode(unquote_to_bytes(uri))
 
 
+@lru_cache(4096)
 def inside_tree(uri: str) -> str:
     """Return a relative reference as one that stays in the tree: `/` and `..` end at its root."""
-    if not uri.startswith("/") and ".." not in uri:
-        return uri
-    return encode_path(_inside(decode_path(uri)))
+    return uri if is_inside(uri) else encode_path(_inside(decode_path(uri)))
+
+
+def is_inside(uri: str) -> bool:
+    """Say whether a relative reference surely stays in the tree."""
+    return not uri.startswith("/") and ".." not in uri
 
 
 def relative_path(path: str, *roots: str) -> str:
@@ -65,6 +72,7 @@ def strip_file_scheme(uri: str) -> str:
     return decode_path(uri)
 
 
+@lru_cache(4096)
 def place_in_tree(uri: str, roots: tuple[str, ...]) -> tuple[str, str]:
     """Return the path in the tree that a tool's `uri` means, and the URI itself if it lies outside.
 

@@ -1,11 +1,11 @@
 """What a stage sees of a result: one typed view, whoever wrote the log."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from scanrun.model import Severity
+from scanrun.sarif.untrusted import as_map, as_number
 from scanrun.sarif.uri import decode_path
 
 FINGERPRINT = "scanrun/v1"
@@ -48,12 +48,12 @@ class Finding:
     ) -> Self:
         """Return the view of a SARIF result. `rules`: rule id -> reportingDescriptor."""
         rule_id = str(result.get("ruleId") or "")
-        rule = rules.get(rule_id) or {}
+        rule = rule_of(result, rules)
         severity = severity_of(result, rule)
         uri, region = _place(result)
         return cls(
             scanner=scanner,
-            category=str(_property(rule, "category") or category),
+            category=category_of(rule, category),
             rule_id=rule_id,
             severity=severity,
             score=_score(result, rule, severity),
@@ -67,10 +67,33 @@ class Finding:
             component=_component(result),
             fix=str(_property(result, "fix") or ""),
             help_uri=str(rule.get("helpUri") or ""),
-            fingerprint=str(_map(result.get("partialFingerprints")).get(FINGERPRINT) or ""),
+            fingerprint=str(as_map(result.get("partialFingerprints")).get(FINGERPRINT) or ""),
             suppressed=suppressed(result),
             justification=_justification(result),
         )
+
+    @property
+    def place(self) -> str:
+        """Return where it is, for people: the address of a page, else the file and its line."""
+        if self.component.startswith(("http://", "https://")):
+            return self.component
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+    @property
+    def words(self) -> str:
+        """Return the message without the place, where it ends with that."""
+        return self.message.removesuffix(f" at {self.place}")
+
+
+def rule_of(result: Mapping[str, Any], rules: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the rule of a result; empty where there is none."""
+    return rules.get(str(result.get("ruleId") or "")) or {}
+
+
+def path_and_line(result: Mapping[str, Any]) -> tuple[str, int]:
+    """Return where a result stands; 0 is no line."""
+    uri, region = _place(result)
+    return decode_path(uri), _whole(region.get("startLine")) or 0
 
 
 def severity_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Severity:
@@ -84,7 +107,7 @@ def severity_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Severity:
     if kind in _HARMLESS:
         return Severity.INFO
     word = _property(result, "severity")
-    if word not in (None, ""):
+    if word is not None and word != "":
         return Severity.of_word(str(word))
     for item in (result, rule):
         score = _property(item, "security-severity")
@@ -100,7 +123,7 @@ def severity_of(result: Mapping[str, Any], rule: Mapping[str, Any]) -> Severity:
 
 def _levels(result: Mapping[str, Any], rule: Mapping[str, Any], kind: str) -> Iterator[str]:
     """Yield the level: the result's own, else its rule's. `none` says nothing of an open matter."""
-    default = _map(rule.get("defaultConfiguration")).get("level")
+    default = as_map(rule.get("defaultConfiguration")).get("level")
     found = [str(each) for each in (result.get("level"), default) if each]
     yield from [each for each in found if kind == "fail" or each != "none"][:1]
 
@@ -121,7 +144,12 @@ def suppressed(result: Mapping[str, Any]) -> bool:
     found = result.get("suppressions")
     if not isinstance(found, list) or not found:
         return False
-    return all(_map(each).get("status", "accepted") == "accepted" for each in found)
+    return all(as_map(each).get("status", "accepted") == "accepted" for each in found)
+
+
+def category_of(rule: Mapping[str, Any], default: str) -> str:
+    """Return what kind of thing a rule is about; `default` where it does not say."""
+    return str(_property(rule, "category") or default)
 
 
 def _of_number(value: object, per_point: float) -> Severity:
@@ -129,17 +157,6 @@ def _of_number(value: object, per_point: float) -> Severity:
     if number is None or not 0 <= number <= 10 * per_point:
         return Severity.UNKNOWN
     return Severity.of_score(number / per_point)
-
-
-def as_number(value: object) -> float | None:
-    """Return the finite number that `value`, or the text in it, is."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _score(result: Mapping[str, Any], rule: Mapping[str, Any], severity: Severity) -> float:
@@ -152,31 +169,27 @@ def _score(result: Mapping[str, Any], rule: Mapping[str, Any], severity: Severit
 
 
 def _place(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    physical = _map(_map(_first(result.get("locations"))).get("physicalLocation"))
-    uri = _map(physical.get("artifactLocation")).get("uri")
-    return (uri if isinstance(uri, str) else ""), _map(physical.get("region"))
+    physical = as_map(as_map(_first(result.get("locations"))).get("physicalLocation"))
+    uri = as_map(physical.get("artifactLocation")).get("uri")
+    return (uri if isinstance(uri, str) else ""), as_map(physical.get("region"))
 
 
 def _component(result: Mapping[str, Any]) -> str:
-    logical = _map(_first(_map(_first(result.get("locations"))).get("logicalLocations")))
+    logical = as_map(_first(as_map(_first(result.get("locations"))).get("logicalLocations")))
     return str(logical.get("fullyQualifiedName") or logical.get("name") or "")
 
 
 def _justification(result: Mapping[str, Any]) -> str:
-    return str(_map(_first(result.get("suppressions"))).get("justification") or "")
+    return str(as_map(_first(result.get("suppressions"))).get("justification") or "")
 
 
 def _text(message: object) -> str:
-    found = _map(message)
+    found = as_map(message)
     return str(found.get("text") or found.get("markdown") or "")
 
 
 def _property(item: Mapping[str, Any], name: str) -> object:
-    return _map(item.get("properties")).get(name)
-
-
-def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return as_map(item.get("properties")).get(name)
 
 
 def _first(value: object) -> object:

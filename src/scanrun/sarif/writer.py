@@ -16,6 +16,8 @@ SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 VERSION = "2.1.0"
+_BLOCK = 1 << 16
+"""Larger ones would take new memory from the system every time."""
 
 
 class RunWriter:
@@ -54,8 +56,7 @@ class RunWriter:
             self.rule(_minimal_rule(result))
         index = self._used.setdefault(rule_id, len(self._used))
         whole = {"suppressions": [], **result, "ruleIndex": index}
-        self._spool.write(b",\n" if self._count else b"\n")
-        self._spool.write(dumps(whole))
+        self._spool.write((b",\n" if self._count else b"\n") + dumps(whole))
         self._count += 1
 
     def finish(self, head: Mapping[str, Any]) -> None:
@@ -66,7 +67,7 @@ class RunWriter:
         self._spool.flush()
         with _private(self._part) as stream, self._spool_path.open("rb") as results:
             stream.write(dumps(whole).removesuffix(b"}") + b',"results":[')
-            shutil.copyfileobj(results, stream, 1 << 20)
+            shutil.copyfileobj(results, stream, _BLOCK)
             stream.write(b"]}")
         self._part.replace(self._path)
 
@@ -82,14 +83,15 @@ def write_log(
     for number, path in enumerate(runs):
         stream.write(b",\n" if number else b"\n")
         with path.open("rb") as run:
-            shutil.copyfileobj(run, stream, 1 << 20)
+            shutil.copyfileobj(run, stream, _BLOCK)
     stream.write(b"]}\n")
 
 
 def _private(path: Path) -> IO[bytes]:
     """Open a new file that only its owner reads: results are not masked twice."""
     path.unlink(missing_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    return os.fdopen(handle, "wb", buffering=_BLOCK)
 
 
 def _minimal_rule(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scanrun.contracts import Driver, Scanner
+from scanrun.errors import ConversionError
 from scanrun.model import (
     Applies,
     Category,
@@ -17,13 +18,15 @@ from scanrun.model import (
     Target,
 )
 from scanrun.sarif.build import Result, Rule
-from scanrun.sarif.mask import Masker
+from scanrun.sarif.mask import Masker, one_line
 from scanrun.sarif.read import ToolRun
-from scanrun.sarif.run import run_head, saved_result
+from scanrun.sarif.run import run_head, saved_result, with_own_words
 from scanrun.sarif.writer import RunWriter
-from scanrun.stages.convert import Converted, convert_outputs
+from scanrun.stages.convert import Converted, convert_outputs, shown_conditions
 from scanrun.stages.fingerprint import Fingerprinter
 from scanrun.stages.triage import Triage
+
+_LONGEST_VERSION = 200
 
 
 @dataclass
@@ -45,7 +48,13 @@ class _Tool:
 
 
 def adopt_run(
-    run: ToolRun, path: Path, triage: Triage, *, run_id: str, automation_id: str = ""
+    run: ToolRun,
+    path: Path,
+    triage: Triage,
+    masker: Masker,
+    *,
+    run_id: str,
+    automation_id: str = "",
 ) -> None:
     """Write a run of a tool's own log to `path` as one of ours, masked and with fingerprints.
 
@@ -54,10 +63,11 @@ def adopt_run(
     Raises:
         ConversionError: it can't be read.
     """
-    base = saved_result(run.head)
+    head = masked_head(run.head, masker)
+    base = saved_result(head)
     category = Category(base.category) if base.category in set(Category) else Category.SAST
     tool = _Tool(base.name, category, run)
-    driver = _driver(run.head["tool"]["driver"], base.name)
+    driver = _driver(head["tool"]["driver"], base.name)
     write_run(
         path,
         tool,
@@ -65,9 +75,23 @@ def adopt_run(
         base=base,
         driver=driver,
         triage=triage,
+        masker=masker,
         run_id=run_id,
         automation_id=automation_id,
     )
+
+
+def masked_head(head: Mapping[str, Any], masker: Masker) -> dict[str, Any]:
+    """Return what a run tells of itself, masked: it may quote secrets as its results do.
+
+    Raises:
+        ConversionError: it is nested too deeply.
+    """
+    try:
+        masked = {key: masker.json(value) for key, value in head.items()}
+    except RecursionError as error:
+        raise ConversionError("a run is nested too deeply") from error
+    return with_own_words(masked, head)
 
 
 def write_run(
@@ -78,6 +102,7 @@ def write_run(
     base: ScanResult,
     driver: Driver,
     triage: Triage,
+    masker: Masker,
     run_id: str,
     automation_id: str = "",
 ) -> None:
@@ -93,9 +118,11 @@ def write_run(
             writer,
             fingerprinter=Fingerprinter(outputs.snapshot),
             triage=triage,
-            masker=Masker(),
+            masker=masker,
         )
-        result = _ended(base, seen)
+        conditions = shown_conditions(scanner, outputs, masker)
+        version = one_line(masker.clean(base.version), _LONGEST_VERSION)
+        result = _ended(replace(base, conditions=conditions, version=version), seen)
         head = run_head(result, driver, run_id=run_id, snapshot=outputs.snapshot, cwes=seen.cwes)
         if automation_id:
             head["automationDetails"] = {"id": automation_id}

@@ -16,6 +16,7 @@ from scanrun.model import (
     Notification,
     Outputs,
     Proof,
+    Reached,
     ScanResult,
     Sign,
     Target,
@@ -26,6 +27,8 @@ _SHOWN = 5
 _AHEAD = timedelta(days=1)
 """So far a database may be ahead of the clock: time zones, and clocks that drift."""
 _ANSI = re.compile(rb"\x1b\[[0-9;]*m")
+_NAMED_FIRST = rb"""[^/="']*=?["']?(?:\./|(?:/src/)?(?:tree/)?)(?:%b)(?![^\s"':,;)])"""
+"""A line that names a canary, and nothing before it: what follows may quote the tree's own text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ def weigh(
     databases: Iterable[UsedDatabase] = (),
     notifications: Iterable[Notification] = (),
     lost: Iterable[str] = (),
+    reached: Reached | None = None,
     planted: Collection[str] = (),
     lower: Collection[Proof] = (),
     now: datetime | None = None,
@@ -66,7 +70,8 @@ def weigh(
         *((Proof.INPUTS, text) for text in _missing_problems(missing)),
         *((Proof.INPUTS, text) for text in lost),
         *((Proof.SIGNS, text) for text in sign_problems),
-        *((Proof.AGE, text) for text in _age_problems(used, now)),
+        *((Proof.AGE, text) for text in age_problems(used, now)),
+        *((Proof.REACH, text) for text in (reached.problems if reached else ())),
         *((note.proof, note.text) for note in notifications if note.level == "error"),
     ]
     oldest = min((each.edition.updated for each in used), default=None)
@@ -77,10 +82,11 @@ def weigh(
         kinds=kinds,
         missing=missing,
         data_updated=oldest,
+        reached=reached,
         signs=signs,
         problems=tuple(dict.fromkeys(text for proof, text in problems if proof not in lower)),
         lowered=tuple(dict.fromkeys(text for proof, text in problems if proof in lower)),
-        summary=_summary(kinds, canary, oldest, now),
+        summary=", ".join((*_reach(reached), *_summary(kinds, canary, oldest, now))),
     )
 
 
@@ -130,18 +136,24 @@ def _signs(
     if not isinstance(scanner, HasSigns) or log is None:
         return (), []
     patterns = [(sign, re.compile(sign.pattern.encode())) for sign in scanner.signs]
-    ours = tuple(os.fsencode(path) for path in planted)
+    ours = _lines_about(planted)
     seen: Counter[Sign] = Counter()
     with log.open("rb") as stream:
         while line := stream.readline(65536):
             plain = _ANSI.sub(b"", line)
-            if not any(path in plain for path in ours):
+            if not ours.match(plain):
                 seen.update(sign for sign, pattern in patterns if pattern.search(plain))
     told = {sign: f"{sign.meaning} ({times} times)" for sign, times in seen.items()}
     return tuple(told.values()), [text for sign, text in told.items() if sign.incomplete]
 
 
-def _age_problems(used: Iterable[UsedDatabase], now: datetime) -> Iterator[str]:
+def _lines_about(planted: Collection[str]) -> re.Pattern[bytes]:
+    names = b"|".join(re.escape(os.fsencode(path)) for path in sorted(planted))
+    return re.compile(_NAMED_FIRST % (names or b"(?!)"))
+
+
+def age_problems(used: Iterable[UsedDatabase], now: datetime) -> Iterator[str]:
+    """Yield a sentence on each database that is too old, or newer than it can be."""
     for each in used:
         age = now - each.edition.updated
         if age > each.max_age:
@@ -154,10 +166,18 @@ def _age_problems(used: Iterable[UsedDatabase], now: datetime) -> Iterator[str]:
             )
 
 
-def _summary(kinds: Mapping[str, int], canary: str, data: datetime | None, now: datetime) -> str:
-    parts = [counted(count, kind) for kind, count in kinds.items()]
+def _reach(reached: Reached | None) -> Iterator[str]:
+    """Yield what was seen of the application: `15 pages of http://app:8080`, `2xx 80 %`."""
+    if reached is not None:
+        yield f"{counted(reached.pages, 'page')} of {reached.url or 'no application'}"
+        yield from (f"{code} {share} %" for code, share in sorted(reached.codes.items()) if share)
+
+
+def _summary(
+    kinds: Mapping[str, int], canary: str, data: datetime | None, now: datetime
+) -> Iterator[str]:
+    yield from (counted(count, kind) for kind, count in kinds.items())
     if data is not None:
-        parts.append(f"database {span(now - data)} old")
+        yield f"database {span(now - data)} old"
     if canary != "none":
-        parts.append(f"canary {canary}")
-    return ", ".join(parts)
+        yield f"canary {canary}"

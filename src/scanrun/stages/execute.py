@@ -11,10 +11,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from scanrun.clock import Clock
 from scanrun.context import Context, Progress
-from scanrun.errors import InterruptedRunError, ScanError
+from scanrun.errors import InterruptedRunError, ScanrunError
 from scanrun.model import Decision, ScanResult
 from scanrun.stages.outcome import failed, not_run, reserve
 from scanrun.stages.scan import scan
@@ -122,15 +124,18 @@ def _join(workers: Iterable[_Worker]) -> None:
 
 def _run_entry(context: Context, entry: Entry) -> None:
     """Run one scanner, whatever happens, and queue its result."""
-    started = datetime.now(UTC)
+    started, clock = datetime.now(UTC), Clock()
     try:
-        result = scan(context, entry, started)
-    except ScanError as error:
-        result = failed(context, entry, started, str(error), error.hint)
+        result = scan(context, entry, started, clock)
     except InterruptedRunError as error:
         result = failed(context, entry, started, f"interrupted: {error}", "")
+    except ScanrunError as error:
+        result = failed(context, entry, started, str(error), error.hint)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's bug costs only its own part
         result = _broken(context, entry, started, error)
+    if not result.phases:
+        clock.lap("until it failed")
+        result = replace(result, phases=tuple(clock.phases))
     context.events.put(Progress(entry.name, result.status.value, datetime.now(UTC), result))
 
 

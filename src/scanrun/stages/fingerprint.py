@@ -1,8 +1,8 @@
 """How a finding is known again tomorrow: `partialFingerprints["scanrun/v1"]` on every result."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from scanrun.model import Category, Snapshot
@@ -11,7 +11,7 @@ from scanrun.sarif.view import FINGERPRINT
 from scanrun.source import SourceLines
 
 _SECRET_CWES = frozenset({"256", "257", "259", "260", "312", "319", "321", "522", "540", "798"})
-_HASH_BYTES = 16
+_HASH = hashlib.blake2b(digest_size=16)
 
 
 class Fingerprinter:
@@ -24,7 +24,7 @@ class Fingerprinter:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._source = SourceLines(snapshot)
-        self._seen: Counter[bytes] = Counter()
+        self._seen: dict[bytes, int] = {}
 
     def add(
         self, result: dict[str, Any], scanner: str, rule: Mapping[str, Any] | None = None
@@ -34,16 +34,17 @@ class Fingerprinter:
         `rule` is its reportingDescriptor: without one nobody knows that the line is no secret.
         """
         given = result.get("partialFingerprints") or {}
-        identity = {key: given[key] for key in sorted(given) if _identifies(key)}
+        identity = [_frame(f"{key}={given[key]}") for key in sorted(given) if _identifies(key)]
         physical = result["locations"][0]["physicalLocation"]
         uri = physical["artifactLocation"]["uri"]
-        parts = [scanner, result["ruleId"], uri, *(f"{k}={v}" for k, v in identity.items())]
+        frames = [_known_frame(scanner), _known_frame(result["ruleId"]), _known_frame(uri)]
+        frames += identity
         if not identity and rule is not None and not _may_hold_secret(rule):
             line = self._line(decode_path(uri), physical.get("region", {}).get("startLine"))
-            parts += [line] if line else []
-        basis = _digest(parts)
-        self._seen[basis] += 1
-        print_ = _digest([basis.hex(), str(self._seen[basis])]).hex()
+            frames += [_frame(line)] if line else []
+        basis = _digest(b"".join(frames))
+        self._seen[basis] = number = self._seen.get(basis, 0) + 1
+        print_ = _digest(_frame(basis.hex()) + _known_frame(str(number))).hex()
         return {**result, "partialFingerprints": {**given, FINGERPRINT: print_}}
 
     def _line(self, path: str, number: int | None) -> str:
@@ -55,6 +56,7 @@ class Fingerprinter:
         return b"".join(text.split()).decode("utf-8", "backslashreplace")
 
 
+@lru_cache(1024)
 def _identifies(key: str) -> bool:
     """Say whether a converter's fingerprint stays when lines move, unlike a hash of lines."""
     return key != FINGERPRINT and "line" not in key.lower()
@@ -67,8 +69,16 @@ def _may_hold_secret(rule: Mapping[str, Any]) -> bool:
     return any(str(target.get("id")) in _SECRET_CWES for target in targets)
 
 
-def _digest(parts: list[str]) -> bytes:
-    """Return a hash of `parts` in which no two lists of parts look alike."""
-    encoded = (part.encode("utf-8", "surrogatepass") for part in parts)
-    framed = b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
-    return hashlib.blake2b(framed, digest_size=_HASH_BYTES).digest()
+def _frame(part: str) -> bytes:
+    """Return a part with its length before it: no two lists of parts look alike."""
+    encoded = part.encode("utf-8", "surrogatepass")
+    return len(encoded).to_bytes(8, "big") + encoded
+
+
+_known_frame = lru_cache(8192)(_frame)
+
+
+def _digest(framed: bytes) -> bytes:
+    made = _HASH.copy()  # quicker than a new one
+    made.update(framed)
+    return made.digest()

@@ -40,17 +40,27 @@ WORST_FIRST = tuple(sorted(Severity, key=lambda each: -each.score))
 class Tally:
     """Counts findings as they stream by."""
 
-    counts: Counter[Severity] = field(default_factory=Counter)
     by_category: dict[str, Counter[Severity]] = field(default_factory=dict)
     suppressed: int = 0
 
     def add(self, finding: Finding) -> None:
         """Count one finding."""
-        if finding.suppressed:
+        self.count(finding.severity, finding.category, suppressed=finding.suppressed)
+
+    def count(self, severity: Severity, category: str, *, suppressed: bool) -> None:
+        """Count one finding, of which no more needs to be known."""
+        if suppressed:
             self.suppressed += 1
             return
-        self.counts[finding.severity] += 1
-        self.by_category.setdefault(finding.category, Counter())[finding.severity] += 1
+        counts = self.by_category.get(category)
+        if counts is None:
+            counts = self.by_category[category] = Counter()
+        counts[severity] += 1
+
+    @property
+    def counts(self) -> Counter[Severity]:
+        """Return how many of each severity are not suppressed."""
+        return sum(self.by_category.values(), Counter())
 
     @property
     def total(self) -> int:
@@ -80,7 +90,8 @@ def judge(
     scanner ran, where none did.
     """
     scanners = tuple(results)
-    limits = tuple(_conditions(scanners, policy))
+    servers = (each for scanner in scanners for each in scanner.conditions)
+    limits = (*_conditions(scanners, policy), *servers)
     ends = (_completeness(scanners, frozenset(required), idle), *_readability(tuple(unread)))
     status = _status(limits, ends, interrupted=interrupted)
     gaps = [f"{each.name} skipped: {each.gap}" for each in scanners if each.gap]
@@ -199,7 +210,7 @@ def _reason(
     """Return one sentence that says why."""
     if status is Outcome.PASSED:
         return f"passed: {limits_text(limits)}{_rest(scanners)}; {limits_text(ends)}"
-    broken = [f"{each.detail}; {_rule(each)}" for each in limits if not each.passed]
+    broken = [each.detail + _rule(each) for each in limits if not each.passed]
     open_ends = [each for each in ends if not each.passed]
     open_end = [f"incomplete: {limits_text(open_ends)}"] if open_ends else []
     if status is Outcome.FAILED:
@@ -215,8 +226,11 @@ def limits_text(limits: Iterable[Condition]) -> str:
 
 
 def _rule(condition: Condition) -> str:
+    """Return what follows on a limit's detail; a server's own condition says all by itself."""
     word = condition.name.removeprefix("fail on ")
-    return f"fails on {word}" if word != condition.name else "over the limit"
+    if word != condition.name:
+        return f"; fails on {word}"
+    return "; over the limit" if condition.name.startswith("at most ") else ""
 
 
 def _rest(scanners: Iterable[ScanResult]) -> str:

@@ -17,6 +17,7 @@ from scanrun.model import (
     Status,
     Step,
     StepOutcome,
+    Task,
 )
 from scanrun.sarif.run import run_head
 from scanrun.sarif.writer import RunWriter
@@ -33,7 +34,7 @@ def completed(
     entry: Entry,
     outputs: Outputs,
     *,
-    outcomes: Iterable[tuple[Step, StepOutcome]],
+    outcomes: Iterable[tuple[Step | Task, StepOutcome]],
     located: Located,
     evidence: Evidence,
     seen: Converted,
@@ -88,6 +89,7 @@ def failed(
     context: Context, entry: Entry, started: datetime | None, reason: str, hint: str
 ) -> ScanResult:
     """Return the result of a scan that did not complete, with a run that says so."""
+    reason = context.masker.clean(reason)
     log = context.log(entry.name)
     folder = context.folder / entry.name
     raw = (
@@ -98,11 +100,11 @@ def failed(
     result = replace(
         _result(entry, started),
         status=Status.FAILED,
-        reason=context.masker.text(reason),
-        hint=hint,
+        reason=reason,
+        hint=context.masker.clean(hint),
         log=log if log.exists() else None,
         raw=raw,
-        notifications=(Notification(context.masker.text(reason), "error"),),
+        notifications=(Notification(reason, "error"),),
     )
     try:
         return _write(context, entry, result)
@@ -117,19 +119,18 @@ def not_run(context: Context, entry: Entry) -> ScanResult:
         Decision.SKIPPED: Status.SKIPPED,
         Decision.UNAVAILABLE: Status.FAILED,
     }[entry.decision]
+    reason = context.masker.clean(entry.reason)
     result = replace(
         _result(entry, None),
         status=status,
-        reason=entry.reason,
-        hint=entry.hint,
+        reason=reason,
+        hint=context.masker.clean(entry.hint),
         gap=entry.gap,
         ended=None,
     )
     if status is not Status.FAILED:
         return result
-    return _write(
-        context, entry, replace(result, notifications=(Notification(entry.reason, "error"),))
-    )
+    return _write(context, entry, replace(result, notifications=(Notification(reason, "error"),)))
 
 
 def _write(context: Context, entry: Entry, result: ScanResult) -> ScanResult:
@@ -167,7 +168,7 @@ def idle(plan: ScanPlan) -> str:
 
 
 def _result(entry: Entry, started: datetime | None) -> ScanResult:
-    image = entry.steps[0].image if entry.steps else ""
+    image = entry.tools[0].image if entry.tools else ""
     located = entry.located or Located("")
     on_image = bool(image) and not located.reference.startswith("/")
     return ScanResult(

@@ -15,7 +15,7 @@ from scanrun.model import Evidence, Outcome, ScanResult, Status, Verdict
 from scanrun.output import LOG, OutputFolder
 from scanrun.sarif.mask import Masker
 from scanrun.sarif.read import read_runs
-from scanrun.sarif.run import saved_result
+from scanrun.sarif.run import reached_json, saved_result
 from scanrun.sarif.view import Finding
 from scanrun.sarif.writer import write_log
 
@@ -67,8 +67,26 @@ def _report(  # noqa: PLR0917 - as `report`
         failed = result.status is Status.FAILED
         if keep_raw == "always" or (keep_raw == "on-failure" and failed):
             _keep_raw(output, result, masker)
+    _write_others(output, reporters, verdict)
+
+
+def _write_others(output: OutputFolder, reporters: Iterable[Reporter], verdict: Verdict) -> None:
+    """Write every report that can be written, whatever becomes of the others.
+
+    Raises:
+        OSError, OutputError: one can't be written.
+    """
+    lost: list[OSError | OutputError] = []
     for reporter in reporters:
-        _write_other(output, reporter, verdict)
+        try:
+            _write_other(output, reporter, verdict)
+        except (OSError, OutputError) as error:
+            lost.append(error)
+    if len(lost) > 1:
+        hints = dict.fromkeys(each.hint for each in lost if isinstance(each, OutputError))
+        raise LostResultsError("; ".join(map(str, lost)), hint="; ".join(filter(None, hints)))
+    if lost:
+        raise lost[0]
 
 
 def _write_other(output: OutputFolder, reporter: Reporter, verdict: Verdict) -> None:
@@ -121,13 +139,20 @@ def _keep_raw(output: OutputFolder, result: ScanResult, masker: Masker) -> None:
         for file in files:
             if file.is_symlink() or not file.is_file():
                 continue
-            inner = file.relative_to(source) if source.is_dir() else Path(file.name)
-            target = folder / name.strip("/").replace("/", "_") / inner
+            target = folder / _flat(name, file, source)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             masker.file(file, target)
     if folder.exists():
         output.raw.chmod(0o700)
         folder.chmod(0o700)
+
+
+def _flat(name: str, file: Path, source: Path) -> Path:
+    """Return where a file of an output goes: `out/report.json`, `server_data/deep/file`."""
+    parent, _, last = name.strip("/").rpartition("/")
+    if source.is_dir():
+        return Path(name.strip("/").replace("/", "_")) / file.relative_to(source)
+    return Path(parent.replace("/", "_"), last)
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
@@ -189,6 +214,10 @@ def _scanner_json(result: ScanResult) -> dict[str, Any]:
         "findings": result.findings,
         "suppressed": result.suppressed,
         "counts": {severity.value: count for severity, count in result.counts.items()},
+        "phases": [
+            {"name": each.name, "started": _time(each.started), "duration_s": each.duration_s}
+            for each in result.phases
+        ],
         "evidence": evidence_json(result.evidence),
     }
 
@@ -202,6 +231,7 @@ def evidence_json(evidence: Evidence) -> Mapping[str, Any]:
         "kinds": dict(evidence.kinds),
         "missing": list(evidence.missing),
         "data_updated": _time(evidence.data_updated),
+        "reached": reached_json(evidence.reached) if evidence.reached else None,
         "signs": list(evidence.signs),
         "problems": list(evidence.problems),
         "lowered": list(evidence.lowered),

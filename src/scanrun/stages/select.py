@@ -1,10 +1,11 @@
 """Which scanners are asked for, and which of them apply: the verb is `select`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from scanrun.application import application
 from scanrun.cache import Held
 from scanrun.config import ScannerSettings
 from scanrun.contracts import HasCanary, HasPlace, HasRewrites, Scanner
@@ -12,16 +13,21 @@ from scanrun.deadline import PATIENCE_S, within
 from scanrun.errors import ScanError, UsageError
 from scanrun.model import (
     CANARY_DIR,
+    App,
     Applies,
     Canary,
     Category,
     Database,
     Decision,
     Located,
+    Need,
     Rewrite,
+    Role,
+    Service,
     Snapshot,
     Step,
     Target,
+    Task,
 )
 from scanrun.nearest import nearest
 from scanrun.request import Request
@@ -55,7 +61,10 @@ class Entry:
     required: bool = False
     """Named on the command line or in `[scan] required`."""
     engine: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step | Task, ...] = ()
+    services: tuple[Service, ...] = ()
+    needs: tuple[Need, ...] = ()
+    """Secrets that it reads."""
     located: Located | None = None
     databases: tuple[DatabasePlan, ...] = ()
     canary: Canary | None = None
@@ -64,6 +73,27 @@ class Entry:
     def name(self) -> str:
         """Return the scanner's name."""
         return self.scanner.name
+
+    @property
+    def tools(self) -> tuple[Step, ...]:
+        """Return the steps that an engine runs."""
+        return tuple(step for step in self.steps if isinstance(step, Step))
+
+    @property
+    def tool(self) -> Step:
+        """Return the step that the scanner is known by: the first that scans."""
+        return next((step for step in self.tools if step.role is Role.SCAN), self.tools[0])
+
+    @property
+    def memory_mb(self) -> int:
+        """Return what its services and the largest of its steps may use together."""
+        updates = [each.database.update for each in self.databases if each.due]
+        limits = [
+            *(step.limits for step in self.tools),
+            *(step.limits.with_memory(self.settings.memory) for step in updates),
+        ]
+        steps = max((each.memory_mb for each in limits), default=0)
+        return steps + sum(service.limits.memory_mb for service in self.services)
 
 
 def select(
@@ -79,14 +109,23 @@ def select(
     for name in asked:
         _check_name(name, scanners)
     required = frozenset((*request.names, *settings.scan.required))
+    app = application(settings.app, request.root, trusted=request.loaded.trusted)
     entries = tuple(
-        _select_one(request, scanner, snapshot, required)
+        _select_one(request, scanner, snapshot, required, app)
         for name, scanner in scanners.items()
         if _asked_for(request, scanner, required)
     )
     if request.image is not None:
         _check_image(request.image, scanners, entries)
     return entries
+
+
+def could_run(request: Request, scanners: Mapping[str, Scanner]) -> Iterator[Scanner]:
+    """Yield the scanners that are asked for and not to be skipped, applying or not."""
+    required = frozenset((*request.names, *request.settings.scan.required))
+    for name, scanner in scanners.items():
+        if name not in request.settings.scan.skip and _asked_for(request, scanner, required):
+            yield scanner
 
 
 def _check_image(image: str, scanners: Mapping[str, Scanner], entries: Iterable[Entry]) -> None:
@@ -142,7 +181,11 @@ def _asked_for(request: Request, scanner: Scanner, required: frozenset[str]) -> 
 
 
 def _select_one(
-    request: Request, scanner: Scanner, snapshot: Snapshot, required: frozenset[str]
+    request: Request,
+    scanner: Scanner,
+    snapshot: Snapshot,
+    required: frozenset[str],
+    app: App | None,
 ) -> Entry:
     settings = request.settings.scanner.get(scanner.name, ScannerSettings())
     if settings.timeout is None:
@@ -152,8 +195,10 @@ def _select_one(
         snapshot=snapshot,
         image=request.image,
         archive=archive.absolute() if archive else None,
+        app=app,
         options=settings.options,
         args=settings.args,
+        configured_image=settings.image or "",
         memory_mb=settings.memory,
         offline=request.settings.scan.offline,
     )

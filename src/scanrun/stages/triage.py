@@ -11,7 +11,8 @@ from typing import Any
 
 from scanrun.config import Settings, Waiver
 from scanrun.model import Severity
-from scanrun.sarif.view import FINGERPRINT, as_number
+from scanrun.sarif.untrusted import as_number
+from scanrun.sarif.view import FINGERPRINT
 
 MARK = "scanrun/waiver"
 """Property of the suppressions that waivers made."""
@@ -54,12 +55,12 @@ class Triage:
         `suppressions` is always there: SARIF wants it on every result of a run or on none.
         """
         done = _as_scanned(result)
-        key = (scanner, str(result.get("ruleId", "")).casefold())
-        if key in self._severities:
-            _set_severity(done, self._severities[key])
-            self._used_severities.add(key)
+        if self._severities:
+            self._set_severity(done, scanner)
         number = self._waiver_for(done)
-        if number is None:
+        if number is None and not done.get("suppressions"):
+            done["suppressions"] = []
+        elif number is None:
             done["suppressions"] = [self._unwaived(each) for each in _foreign(done)]
             with self._lock:
                 self._commented += any(map(_in_source, done["suppressions"]))
@@ -77,12 +78,21 @@ class Triage:
         """Return what a reader of the verdict should know of the waivers, a sentence each."""
         return tuple(self._tell())
 
+    def _set_severity(self, result: dict[str, Any], scanner: str) -> None:
+        key = (scanner, str(result.get("ruleId", "")).casefold())
+        if key in self._severities:
+            _set_severity(result, self._severities[key])
+            self._used_severities.add(key)
+
     def _waiver_for(self, result: Mapping[str, Any]) -> int | None:
         """Return the number of the waiver that fits; one for this very finding goes first."""
-        prints = _table(result.get("partialFingerprints"))
-        number = self._by_print.get(str(prints.get(FINGERPRINT, "")).casefold())
-        if number is not None:
-            return number
+        if self._by_print:
+            prints = _table(result.get("partialFingerprints"))
+            number = self._by_print.get(str(prints.get(FINGERPRINT, "")).casefold())
+            if number is not None:
+                return number
+        if not self._by_id:
+            return None
         ids = (each.casefold() for each in _ids(result))
         return next((self._by_id[each] for each in ids if each in self._by_id), None)
 
@@ -129,8 +139,8 @@ def _set_severity(result: dict[str, Any], severity: Severity) -> None:
 def _as_scanned(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy with the severity that the tool gave: in a saved log, ours may be gone."""
     done = dict(result)
-    properties = dict(_table(result.get("properties")))
-    if ORIGINAL in properties:
+    if ORIGINAL in _table(result.get("properties")):
+        properties = dict(result["properties"])
         original = _table(properties.pop(ORIGINAL))
         severity = Severity.of_word(str(original.get("severity", "")))
         score = as_number(original.get("security-severity"))
@@ -213,7 +223,7 @@ def _ids(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def _count(number: int, noun: str) -> str:

@@ -62,7 +62,7 @@ def check_scanner(
     """
     conformance(scanner, snapshot=snapshot, options=options)
     target = Target(snapshot=snapshot or Snapshot(root=Path()), options=_options(scanner, options))
-    steps = scanner.steps(target)
+    steps = _tools(scanner, target)
     listed = frozenset().union(*(step.ok_exit_codes for step in steps if step.role is Role.SCAN))
     _hold(exit_code in listed, f"exit code {exit_code} is not listed: {sorted(listed)}")
     paths = dict(report) if isinstance(report, Mapping) else {report_path(steps): report}
@@ -92,14 +92,18 @@ def conformance(
     snapshot = snapshot or Snapshot(root=Path("/nowhere"))
     target = Target(snapshot=snapshot, options=_options(scanner, options))
     _hold(scanner.applies(target).reason, "applies() gives no reason")
-    steps = scanner.steps(target)
-    names = [step.name for step in steps]
+    steps = _tools(scanner, target)
+    names = [step.name for step in scanner.steps(target)]
     _hold(len(set(names)) == len(names), f"two steps share a name: {names}")
     _hold(any(step.role is Role.SCAN for step in steps), "no step scans")
     for step in steps:
         _check_step(step)
     _check_canary(scanner)
     _check_proofs(scanner)
+
+
+def _tools(scanner: Scanner, target: Target) -> tuple[Step, ...]:
+    return tuple(step for step in scanner.steps(target) if isinstance(step, Step))
 
 
 def report_path(steps: tuple[Step, ...]) -> str:
@@ -123,7 +127,8 @@ def _check_step(step: Step) -> None:
     pinned = "@" in tag or (":" in tag and not tag.endswith(":latest"))
     _hold(not step.image or pinned, f"image {step.image!r} has no pinned version")
     _hold(step.ok_exit_codes, f"step {step.name!r} lists no exit code")
-    for path in (*step.outputs, *step.optional_outputs, *step.files, *step.caches, step.workdir):
+    given = (*step.files, *step.sealed, *step.links, *step.host_files, *step.caches)
+    for path in (*step.outputs, *step.optional_outputs, *given, step.workdir):
         _hold(path.startswith("/"), f"{path!r} is not absolute")
         _hold(".." not in PurePosixPath(path).parts, f"{path!r} climbs")
 

@@ -1,21 +1,22 @@
 """An engine in memory, which answers each step with what a test gave it."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
-from scanrun.contracts import Check, EngineSettings, Isolation, Session
+from scanrun.contracts import Check, EngineSettings, Isolation, Running, Session
 from scanrun.errors import InterruptedRunError, MissingToolError, StepError
-from scanrun.model import Located, Snapshot, Step, StepOutcome
+from scanrun.model import Address, Located, Service, Snapshot, Step, StepOutcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every fake step starts and ends: nothing in a test hangs on a clock."""
 IN_MEMORY = Isolation(network=True, limits=True, summary="in memory")
 _TICK_S = 0.02
+_NOWHERE = Address("127.0.0.1", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,11 @@ class FakeEngine:
     """Scanner and step, in the order in which they were started."""
     shared: list[tuple[Snapshot, Mapping[str, bytes]]] = field(default_factory=list)
     caches: list[Mapping[str, Path]] = field(default_factory=list)
+    beside: list[tuple[Running, ...]] = field(default_factory=list)
+    services: Mapping[str, "FakeService"] = field(default_factory=dict)
+    """By name; what is asked for and not there is an ordinary one."""
+    served: list[Service] = field(default_factory=list)
+    memory_mb: int = 64_000
     opened: list[EngineSettings] = field(default_factory=list)
     closed: int = 0
     started: threading.Event = field(default_factory=threading.Event)
@@ -79,8 +85,52 @@ class FakeEngine:
         raise StepError(f"the fake engine has no reply for {scanner}/{step.name}")
 
 
+@dataclass(slots=True)
+class FakeService:
+    """Implements `Running`."""
+
+    address: Address = _NOWHERE
+    ended: str = ""
+    """How it ended, where it has."""
+    error: Exception | None = None
+    """Raised instead of a start."""
+    stopped: int = 0
+    executed: list[tuple[str, ...]] = field(default_factory=list)
+    """The commands that were run beside it."""
+    answer: tuple[int, str] = (0, "")
+    """What each of them came to."""
+
+    def problem(self) -> str:
+        """Say how it ended."""
+        return self.ended
+
+    def write_log(self, path: Path) -> None:
+        """Append a line."""
+        with path.open("a") as log:
+            log.write("the service's own log\n")
+
+    def execute(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,  # noqa: ARG002 - the contract's
+        cancel: threading.Event,  # noqa: ARG002
+    ) -> tuple[int, str]:
+        """Record the command, and return the test's answer."""
+        self.executed.append(tuple(argv))
+        return self.answer
+
+    def stop(self) -> None:
+        """Count it."""
+        self.stopped += 1
+
+    def remove(self) -> None:
+        """Count it as well."""
+        self.stopped += 1
+
+
 class FakeSession:
-    """Implements `Session`."""
+    """Implements `Session` and `RunsServices`."""
 
     endpoint = "memory"
 
@@ -88,6 +138,7 @@ class FakeSession:
         self._engine = engine
         self.version = engine.version
         self.isolation = engine.isolation
+        self.memory_mb = engine.memory_mb
 
     def __enter__(self) -> Self:
         return self
@@ -127,9 +178,11 @@ class FakeSession:
         caches: Mapping[str, Path],
         folder: Path,
         cancel: threading.Event,
+        beside: Sequence[Running] = (),
     ) -> StepOutcome:
         """Record the step, wait, and answer."""
         self._engine.ran.append((name, step))
+        self._engine.beside.append(tuple(beside))
         self._engine.caches.append(caches)
         self._engine.started.set()
         reply = self._engine.reply(name, step)
@@ -149,6 +202,23 @@ class FakeSession:
             notes=reply.notes,
             lost=reply.lost,
         )
+
+    def serve(
+        self,
+        service: Service,
+        *,
+        name: str,  # noqa: ARG002 - the contract's
+        cancel: threading.Event,  # noqa: ARG002
+        secrets: Mapping[str, str] = MappingProxyType({}),  # noqa: ARG002
+        say: Callable[[str], None] = print,  # noqa: ARG002
+        log: Path | None = None,  # noqa: ARG002
+    ) -> Running:
+        """Record the service, and return the test's."""
+        self._engine.served.append(service)
+        running = self._engine.services.get(service.name, FakeService())
+        if running.error is not None:
+            raise running.error
+        return running
 
     def close(self) -> None:
         """Count it."""

@@ -1,0 +1,1 @@
+"""What scanners of running applications have in common: is it there, and is it the right one?"""
