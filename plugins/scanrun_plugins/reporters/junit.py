@@ -18,6 +18,8 @@ _NO_XML = re.compile(
     r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 """What no XML 1.0 document may hold, not even escaped; and what turns a line around."""
+_UNKNOWN = frozenset({"complete", "the tree could be read"})
+"""Conditions that say how much is known, not that anything bad was found."""
 _SUMMARY = 200
 _BLOCK = 1 << 20
 
@@ -81,7 +83,8 @@ def _gate_cases(verdict: Verdict) -> Iterator[tuple[str, str]]:
         if condition.passed:
             yield "passed", f"{head}</testcase>\n"
             continue
-        kind, tag = ("errors", "error") if condition.name == "complete" else ("failures", "failure")
+        unknown = condition.name in _UNKNOWN
+        kind, tag = ("errors", "error") if unknown else ("failures", "failure")
         told = _tag(tag, {"message": _line(condition.detail), "type": verdict.status.value})
         yield kind, f"{head}{told}{_text(condition.detail)}</{tag}></testcase>\n"
 
@@ -114,15 +117,15 @@ def _kind(finding: Finding, verdict: Verdict) -> str:
 
 def _case(finding: Finding, verdict: Verdict) -> tuple[str, str]:
     kind = _kind(finding, verdict)
-    place = f"{finding.path}:{finding.line}" if finding.line else finding.path
+    named = dict.fromkeys((finding.rule_id, finding.component, finding.place))
     attributes = {
         "classname": f"{finding.scanner}.{finding.rule_id}",
-        "name": " ".join(part for part in (finding.rule_id, finding.component, place) if part),
+        "name": " ".join(part for part in named if part),
         "file": finding.path,
         "line": finding.line or 1,
         "time": "0",
     }
-    body = _BODIES[kind](finding, _text(_details(finding, place)))
+    body = _BODIES[kind](finding, _text(_details(finding, finding.place)))
     return kind, f"{_tag('testcase', attributes)}{body}</testcase>\n"
 
 

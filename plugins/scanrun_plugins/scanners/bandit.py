@@ -129,12 +129,14 @@ class Bandit:
     def accounted(self, outputs: Outputs) -> frozenset[str]:
         """Return the files with metrics; those it could not parse are told as errors."""
         report = read_json(outputs[REPORT], _Report)
-        return frozenset(_path(name) for name in report.metrics if name != "_totals")
+        return _looked_at(report)
 
     def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
         """Yield what it found, and each file that it could not scan as an error."""
         report = read_json(outputs[REPORT], _Report)
         yield from not_read(outputs.snapshot, PYTHON)
+        if not _looked_at(report):
+            yield Notification("Bandit names no file that it has looked at", level="error")
         for error in sorted(report.errors, key=lambda each: each.filename):
             path = _path(error.filename)
             yield Notification(f"{path}: {error.reason}", level="error", path=path)
@@ -145,6 +147,11 @@ class Bandit:
             # a test may be worse in one place than in another; the rule is as bad as it gets
             yield _rule(max(issues, key=lambda each: _severity(each).score))
             yield from map(_result, issues)
+
+
+def _looked_at(report: _Report) -> frozenset[str]:
+    """Return the files with metrics: given a folder without `-r`, Bandit reads none of it."""
+    return frozenset(_path(name) for name in report.metrics if name != "_totals")
 
 
 def _rule(issue: _Issue) -> Rule:

@@ -9,7 +9,6 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -46,8 +45,32 @@ _SHUT = ("heuristic.is_lock_file", "heuristic.is_swagger_file")
 """Filters that would pass over whole files."""
 _PRIVATE_KEY = 321
 _CREDENTIALS = 798
-_CHECKSUM_FILES = ("*-lock.*", "*.lock", "go.sum", "npm-shrinkwrap.json")
-"""Full of checksums, which look as random as secrets do."""
+_CHECKSUM_FILES = frozenset(
+    {
+        ".package-lock.json",
+        "Cargo.lock",
+        "Gemfile.lock",
+        "Pipfile.lock",
+        "Podfile.lock",
+        "bun.lock",
+        "composer.lock",
+        "conda-lock.yml",
+        "deno.lock",
+        "flake.lock",
+        "go.sum",
+        "mix.lock",
+        "npm-shrinkwrap.json",
+        "package-lock.json",
+        "pdm.lock",
+        "pixi.lock",
+        "pnpm-lock.yaml",
+        "poetry.lock",
+        "pubspec.lock",
+        "uv.lock",
+        "yarn.lock",
+    }
+)
+"""Full of checksums, which look as random as secrets do. Whole names: a `redis-lock.js` is code."""
 _GUESSED = ("Base64 High Entropy String", "Hex High Entropy String")
 _SUFFIXES = (
     "7z bin bmp bz2 class css dmg doc eot exe gif gz ico iml ipr iws jar jpeg jpg lock map mo pdf"
@@ -220,9 +243,9 @@ def _why_harmless(snapshot: Snapshot, path: str, line: int, kind: str) -> str:
     """
     if kind not in _GUESSED:
         return ""
-    if _holds_checksums(path):
-        return "in a file of checksums"
     name = path.rpartition("/")[2]
+    if name in _CHECKSUM_FILES:
+        return "in a file of checksums"
     if name in _CONFIGURATIONS and _FINGERPRINT.fullmatch(_line(snapshot.root / path, line)):
         return "in a waiver: a finding's fingerprint"
     return ""
@@ -241,11 +264,6 @@ def _line(path: Path, number: int) -> bytes:
 
 def _id(kind: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-")
-
-
-def _holds_checksums(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return any(fnmatchcase(name, pattern) for pattern in _CHECKSUM_FILES)
 
 
 def _not_searched(snapshot: Snapshot) -> Iterator[Notification]:

@@ -32,6 +32,7 @@ from scanrun.api import (
     result,
     rule,
 )
+from scanrun_plugins.scanners.log_names import unforged
 from scanrun_plugins.scanners.python_files import not_read
 
 IMAGE = "ghcr.io/astral-sh/ruff:0.17.6"
@@ -198,14 +199,15 @@ class Ruff:
             return frozenset()
         text = outputs.log.read_text(encoding="utf-8", errors="surrogateescape")
         # it is also said to check what it then fails on
-        return frozenset(_CHECKED.findall(text)) - frozenset(_FAILED.findall(text))
+        checked = frozenset(_CHECKED.findall(text)) - frozenset(_FAILED.findall(text))
+        return unforged(checked, outputs.snapshot)
 
     def convert(self, outputs: Outputs) -> Iterator[Rule | Result | Notification]:
         """Yield what it found; a file that it could not parse is an error, not a finding."""
         yield from not_read(outputs.snapshot, PYTHON)
         known: set[str] = set()
         broken: set[str] = set()
-        for issue in sorted(read_json(outputs[REPORT], list[_Issue]), key=_order):
+        for issue in sorted(_issues(outputs), key=_order):
             if issue.code in {None, "invalid-syntax"}:
                 path = _path(issue)
                 # one error in a file brings others with it
@@ -218,6 +220,21 @@ class Ruff:
                 known.add(code)
                 yield _rule(code, issue)
             yield _result(code, issue)
+
+
+def _issues(outputs: Outputs) -> list[_Issue]:
+    """Return what is in the report; an empty one has to have a log beside it, as a run leaves it.
+
+    Raises:
+        ConversionError: unreadable, or a saved report that names nothing.
+    """
+    issues = read_json(outputs[REPORT], list[_Issue])
+    if not issues and outputs.log is None:
+        raise ConversionError(
+            "the report is an empty list: any tool could have written it",
+            hint="let Ruff write SARIF (--output-format sarif), which names the tool",
+        )
+    return issues
 
 
 def _rule(code: str, issue: _Issue) -> Rule:

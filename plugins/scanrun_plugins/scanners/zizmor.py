@@ -32,13 +32,14 @@ from scanrun.api import (
     result,
     rule,
 )
+from scanrun_plugins.scanners.log_names import unforged
 
 IMAGE = "ghcr.io/zizmorcore/zizmor:1.32.0"
 REPORT = "/out/zizmor.sarif"
 WORKFLOWS = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$")
 ACTIONS = re.compile(r"(?:^|/)action\.ya?ml$")
 
-_COMPLETED = re.compile(r"\bcompleted (\S.*?)\s*$", re.MULTILINE)
+_COMPLETED = re.compile(r"^ *INFO audit: zizmor: [^\w\s]* ?completed (\S.*?)\s*$", re.MULTILINE)
 _CANARY = b"""\
 on: pull_request
 jobs:
@@ -162,7 +163,8 @@ class Zizmor:
         if outputs.log is None:
             return frozenset()
         text = outputs.log.read_text(encoding="utf-8", errors="surrogateescape")
-        return frozenset(path.removeprefix("./") for path in _COMPLETED.findall(text))
+        named = (path.removeprefix("./") for path in _COMPLETED.findall(text))
+        return unforged(named, outputs.snapshot)
 
     def version(self, outputs: Outputs) -> str:
         """Return the version in the report."""

@@ -7,7 +7,7 @@ streams end silently when the connection breaks; here an end in the middle is an
 import os
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -78,36 +78,39 @@ class Capture(threading.Thread):
                     self.overflow.set()
 
 
-def frames(source: Any) -> Iterator[tuple[int, bytes]]:  # noqa: ANN401 - as above
+def some(source: Any, size: int) -> bytes:  # noqa: ANN401 - as above
+    """Return at least one byte; nothing at the end. The SDK's None means: try again."""
+    while (part := read(source, size)) is None:
+        continue
+    return bytes(part or b"")
+
+
+def frames(
+    source: Any,  # noqa: ANN401 - as above
+    some: Callable[[Any, int], bytes] = some,
+) -> Iterator[tuple[int, bytes]]:
     """Yield stream number and bytes.
 
     Raises:
         EngineLostError: the connection ended in the middle.
     """
-    while header := _header(source):
+    while header := _header(source, some):
         kind, size = _HEADER.unpack(header)
         while size:
-            chunk = _some(source, min(size, _CHUNK))
+            chunk = some(source, min(size, _CHUNK))
             if not chunk:
                 raise EngineLostError("what the scanner prints was cut off", hint=LOST)
             size -= len(chunk)
             yield kind, chunk
 
 
-def _header(source: Any) -> bytes:  # noqa: ANN401 - as above
+def _header(source: Any, some: Callable[[Any, int], bytes]) -> bytes:  # noqa: ANN401 - as above
     header = b""
     while len(header) < _HEADER.size:
-        part = _some(source, _HEADER.size - len(header))
+        part = some(source, _HEADER.size - len(header))
         if not part and header:
             raise EngineLostError("what the scanner prints was cut off", hint=LOST)
         if not part:
             return b""
         header += part
     return header
-
-
-def _some(source: Any, size: int) -> bytes:  # noqa: ANN401 - as above
-    """Return at least one byte; nothing at the end. The SDK's None means: try again."""
-    while (part := read(source, size)) is None:
-        continue
-    return bytes(part or b"")

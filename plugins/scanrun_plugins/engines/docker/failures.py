@@ -13,8 +13,13 @@ from scanrun.api import EngineLostError, StepError
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TELLING = re.compile(r"(?i)\b(?:error|exception|fatal|failed|exited|denied|unable)\b")
+"""What says more of an end than the words of farewell after it."""
 _TAIL_BYTES = 8192
+_WIDTH = 2000
+"""Of a line in a message; it is cut to size where its secrets are masked."""
 LOST = "see whether the engine is still running, then start the scan again"
+INIT = "install `catatonit`, Podman's init process, where the engine is"
 
 TRANSPORT_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError)
 """What the SDK raises when the engine does not answer, or breaks off."""
@@ -31,7 +36,9 @@ def engine_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise StepError(f"{doing}: the engine refused: {explanation(error)}") from error
+        words = explanation(error)
+        hint = INIT if "container-init binary not found" in words else ""
+        raise StepError(f"{doing}: the engine refused: {words}", hint=hint) from error
     except (*TRANSPORT_ERRORS, DockerException) as error:
         raise EngineLostError(
             f"{doing}: the engine does not answer: {plain(str(error))}", hint=LOST
@@ -72,3 +79,10 @@ def last_lines(log: Path, count: int = 5) -> str:
         tail = stream.read().decode("utf-8", "replace")
     lines = [line for line in map(plain, tail.splitlines()) if line]
     return " | ".join(line[:300] for line in lines[-count:])
+
+
+def telling_line(printed: bytes) -> str:
+    """Return the last line that tells of an error, else the last one; empty if there is none."""
+    lines = [each for each in map(plain, printed.decode("utf-8", "replace").splitlines()) if each]
+    telling = [each for each in lines if _TELLING.search(each)] or lines
+    return telling[-1][:_WIDTH] if telling else ""

@@ -172,11 +172,11 @@ class Images:
         return image.digest
 
     def _describe(self, located: Located, image: Image) -> Located:
-        note = self._note(located.reference, "")
+        foreign = ""
         if image.platform != self._connection.platform:
-            other = f"built for {image.platform}, the engine is {self._connection.platform}"
-            note = f"{note}, {other}" if note else other
-        return replace(located, digest=image.digest, note=note)
+            foreign = f"built for {image.platform}, the engine is {self._connection.platform}"
+        note = ", ".join(filter(None, (self._note(located.reference, ""), foreign)))
+        return replace(located, digest=image.digest, note=note, foreign=foreign)
 
     def _note(self, text: str, start: str) -> str:
         pinned = "pinned by scanrun.lock" if text in self._settings.digests else ""

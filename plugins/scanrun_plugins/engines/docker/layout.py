@@ -15,11 +15,17 @@ class Layout:
     folders: tuple[str, ...]
     inner: tuple[str, ...]
     """Folders below those, to be made as well."""
+    given: bool
     with_image_content: frozenset[str]
     """Folders that hold files made for the step; what the image has there must stay.
 
     A folder for outputs starts empty: a report that the image was built with is no answer.
     """
+
+    @property
+    def blank(self) -> bool:
+        """Say whether they are empty when the step starts."""
+        return not self.given and not self.inner
 
     def holder(self, path: str) -> str:
         """Return the volume's folder that a path lies in."""
@@ -39,7 +45,7 @@ def layout_of(step: Step) -> Layout:
         StepError: the scanner declares a path that can't be one.
     """
     written = {container_parent(path) for path in declared_outputs(step)}
-    given = {container_parent(path) for path in (*step.files, *step.host_files)}
+    given = {container_parent(path) for path in (*step.files, *step.host_files, *step.links)}
     for folder in written | given:
         _check(folder, step)
     if step.stdout and (not step.stdout.startswith("/") or ".." in step.stdout.split("/")):
@@ -49,7 +55,7 @@ def layout_of(step: Step) -> Layout:
         one for one in every if not any(within(one, other) and one != other for other in every)
     )
     kept = frozenset(one for one in outermost if not any(within(each, one) for each in written))
-    return Layout(outermost, tuple(sorted(set(every) - set(outermost))), kept)
+    return Layout(outermost, tuple(sorted(set(every) - set(outermost))), bool(given), kept)
 
 
 def within(path: str, folder: str) -> bool:

@@ -1,10 +1,10 @@
-"""How is a job done once, while others wait for what comes of it?"""
+"""How is a job done once, or beside another one, while others wait for what comes of it?"""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scanrun.api import InterruptedRunError
 
@@ -28,6 +28,26 @@ class Once:
         if first:
             _do(job, future)
         return _await(future, cancel)
+
+
+class Beside(Generic[T]):
+    """Does a job on a thread of its own, from now on."""
+
+    def __init__(self, job: Callable[[], T]) -> None:
+        self._future: Future[T] = Future()
+        threading.Thread(target=_do, args=(job, self._future), daemon=True).start()
+
+    def wait(self) -> None:
+        """Return when it is done, or has failed."""
+        self._future.exception()
+
+    def result(self) -> T:
+        """Return what came of it, or raise its error."""
+        return self._future.result()
+
+    def unless(self, cancel: threading.Event) -> T:
+        """Do the same, but leave it alone once the run is asked to stop."""
+        return _await(self._future, cancel)
 
 
 def _do(job: Callable[[], T], future: Future[T]) -> None:

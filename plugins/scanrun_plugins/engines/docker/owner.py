@@ -18,6 +18,8 @@ SCANNER = "scanrun.scanner"
 OWNER = "scanrun.owner"
 EXPIRES = "scanrun.expires"
 KEPT = "scanrun.kept"
+BUILT = "scanrun.built"
+"""Of an image: run, owner and expiry in one. Builders make a layer of each label by itself."""
 LIFETIME_S = 24 * 3600
 """After this, another host may remove what a run has left."""
 
@@ -51,6 +53,18 @@ class Owner:
 def labels(owner: Owner, run_id: str) -> dict[str, str]:
     """Return the labels of all that a run makes on an engine."""
     return {RUN: run_id, OWNER: str(owner), EXPIRES: str(int(time.time()) + LIFETIME_S)}
+
+
+def built_label(found: Mapping[str, str]) -> dict[str, str]:
+    """Return the one label that an image carries in the place of a run's labels."""
+    return {BUILT: ";".join(found[name] for name in (RUN, OWNER, EXPIRES))}
+
+
+def labels_of_built(value: str) -> dict[str, str]:
+    """Return the labels that `built_label` was made of; of another text, none."""
+    parts = value.split(";")
+    names = (RUN, OWNER, EXPIRES)
+    return dict(zip(names, parts, strict=True)) if len(parts) == len(names) else {}
 
 
 def orphaned(found: Mapping[str, str], here: Owner, now: float) -> bool:

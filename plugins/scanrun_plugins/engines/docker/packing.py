@@ -28,11 +28,13 @@ _END = bytes(2 * tarfile.BLOCKSIZE)
 class Packer:
     """Makes the pieces of one stream. Folders come before what lies in them, each once.
 
-    `base` is the folder that all of it lies in. It is made, and given to the scanner's user.
+    `base` is the folder that all of it lies in. It is made, and given to the scanner's user, or to
+    whom `uid` names.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, uid: int = UID) -> None:
         self._base = base
+        self._uid = uid
         self.notes: list[str] = []
         """What could not be sent as it was."""
         self._folders: set[str] = set()
@@ -50,6 +52,11 @@ class Packer:
         yield content
         yield _padding(len(content))
 
+    def link(self, path: str, target: str) -> Iterator[bytes]:
+        """Yield a symbolic link."""
+        yield from self._parents(path)
+        yield self._header(path, 0, 0o777, tarfile.SYMTYPE, target)
+
     def host_file(
         self,
         path: str,
@@ -57,10 +64,13 @@ class Packer:
         name: str,
         mode: int,
         reads_as: Callable[[Readable], Readable] = lambda stream: stream,
+        *,
+        exact: bool = False,
     ) -> Iterator[bytes]:
         """Yield the file `name` below `root`, reading no link anywhere on the way.
 
-        `reads_as` gives as many bytes as the file has.
+        `reads_as` gives as many bytes as the file has. Of its mode, only what runs is kept, unless
+        it is to be `exact`.
 
         The size is the one it has when it is opened. A file that is gone, or is now something
         else, is left out and noted.
@@ -72,7 +82,8 @@ class Packer:
         with stream:
             size = os.fstat(stream.fileno()).st_size
             yield from self._parents(path)
-            yield self._header(path, size, 0o755 if mode & 0o111 else 0o644, tarfile.REGTYPE)
+            plain = 0o755 if mode & 0o111 else 0o644
+            yield self._header(path, size, mode & 0o7777 if exact else plain, tarfile.REGTYPE)
             yield from self._exactly(reads_as(stream), size, name)
         yield _padding(size)
 
@@ -80,10 +91,11 @@ class Packer:
         for parent in reversed(PurePosixPath(path).parents[:-1]):
             yield from self.folder(str(parent))
 
-    def _header(self, path: str, size: int, mode: int, kind: bytes) -> bytes:
+    def _header(self, path: str, size: int, mode: int, kind: bytes, target: str = "") -> bytes:
         info = tarfile.TarInfo(f"{self._base}/{path}".rstrip("/"))
+        info.linkname = target
         info.size, info.mode, info.type, info.mtime = size, mode, kind, _MTIME
-        info.uid = info.gid = UID
+        info.uid = info.gid = self._uid
         return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 
     def _exactly(self, stream: Readable, size: int, name: str) -> Iterator[bytes]:

@@ -2,19 +2,20 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from scanrun.api import DeadlineError, EngineLostError, Step, StepError, StepOutcome
+from scanrun.api import STEP_LOG, DeadlineError, EngineLostError, Step, StepError, StepOutcome
 from scanrun_plugins.engines.docker.capture import Capture
 from scanrun_plugins.engines.docker.containers import Containers, unique_name, volume_mount
 from scanrun_plugins.engines.docker.failures import LOST, engine_errors, last_lines
 from scanrun_plugins.engines.docker.hardening import environment_of, hardened, not_enforced
 from scanrun_plugins.engines.docker.layout import Layout, declared_outputs, layout_of, within
-from scanrun_plugins.engines.docker.once import check_cancelled
+from scanrun_plugins.engines.docker.networks import NO_NAMES, NONE, Networks
+from scanrun_plugins.engines.docker.once import Beside, check_cancelled
 from scanrun_plugins.engines.docker.packing import UID, Packer
 from scanrun_plugins.engines.docker.unpacking import Budget, unpack
 from scanrun_plugins.engines.docker.volumes import Filled, SharedVolumes
@@ -30,12 +31,16 @@ class StepRun:
 
     containers: Containers
     volumes: SharedVolumes
+    joins: Networks
     step: Step
     name: str
     image: str
-    shared: Mapping[str, Filled]
-    """Folder in the container -> what is mounted there, read-only."""
-    network: str
+    share: Callable[[], Mapping[str, Filled]]
+    """Returns folder in the container -> what is mounted there, read-only."""
+    networks: Sequence[str]
+    """All that it is in: names, or `none` alone."""
+    beside: Mapping[str, str]
+    """Host names of the services that it speaks to -> their numbers."""
     caller: Mapping[str, str]
     folder: Path
     cancel: threading.Event
@@ -43,7 +48,7 @@ class StepRun:
     @property
     def log(self) -> Path:
         """Return where what it prints is written."""
-        return self.folder / "step.log"
+        return self.folder / STEP_LOG
 
     def outcome(self) -> StepOutcome:
         """Run it, and leave nothing behind."""
@@ -51,17 +56,24 @@ class StepRun:
         made: dict[str, str] = {}
         container = ""
         self.log.touch()
+        sharing = Beside(self.share)
         try:
-            self._fill(layout, made)
-            container = self._create(layout, made)
+            if not layout.blank:
+                self._fill(layout, made)
+            shared = sharing.result()
+            blanks = self.volumes.blanks(layout)
+            if layout.blank and not blanks:
+                self._fill(layout, made)
+            container = self._create(layout, {**made, **blanks}, shared)
             started, state = self._run(container)
             ended = datetime.now(UTC)
             outputs = self._fetch(container, state["ExitCode"])
-        finally:
-            if container:
-                self.containers.remove(container)
-            for volume in made.values():
-                self.containers.remove_volume(volume)
+        except BaseException:
+            # what it makes after the run's end would stay
+            sharing.wait()
+            self.containers.remove_all(container, made.values())
+            raise
+        self.containers.discard(container, made.values())
         return StepOutcome(
             exit_code=state["ExitCode"],
             outputs=outputs,
@@ -69,7 +81,7 @@ class StepRun:
             started=started,
             ended=ended,
             oom_killed=bool(state.get("OOMKilled")),
-            lost=tuple(note for filled in self.shared.values() for note in filled.notes),
+            lost=tuple(note for filled in shared.values() for note in filled.notes),
         )
 
     def _fill(self, layout: Layout, made: dict[str, str]) -> None:
@@ -86,26 +98,29 @@ class StepRun:
             self.containers.remove(shelf)
 
     def _put(self, shelf: str, folder: str, layout: Layout) -> None:
-        path = PurePosixPath(folder)
-        packer = Packer(path.name)
-
-        def pieces() -> Any:  # noqa: ANN401 - a generator of bytes
-            yield from packer.folder("", 0o777)
-            for inner in layout.inner:
-                if within(inner, folder):
-                    yield from packer.folder(_below(inner, folder), 0o777)
-            for name, content in self.step.files.items():
-                if layout.holder(name) == folder:
-                    yield from packer.content(_below(name, folder), content)
-            for name, source in self.step.host_files.items():
-                if layout.holder(name) == folder:
-                    # named by the user, who may name a link
-                    real, at = source.resolve(), _below(name, folder)
-                    yield from packer.host_file(at, real.parent, real.name, 0o644)
-
-        self.containers.put(shelf, str(path.parent), pieces(), self.cancel)
+        packer = self.containers.packer(folder)
+        pieces = self._pieces(packer, folder, layout)
+        self.containers.put(shelf, folder, pieces, self.cancel)
         if packer.notes:
             raise StepError(f"a file for {self.name!r} can't be used: {packer.notes[0]}")
+
+    def _pieces(self, packer: Packer, folder: str, layout: Layout) -> Iterator[bytes]:
+        yield from packer.folder("", 0o777)
+        for inner in layout.inner:
+            if within(inner, folder):
+                yield from packer.folder(_below(inner, folder), 0o777)
+        for name, content in self.step.files.items():
+            if layout.holder(name) == folder:
+                mode = 0o400 if name in self.step.sealed else 0o644
+                yield from packer.content(_below(name, folder), content, mode)
+        for name, target in self.step.links.items():
+            if layout.holder(name) == folder:
+                yield from packer.link(_below(name, folder), target)
+        for name, source in self.step.host_files.items():
+            if layout.holder(name) == folder:
+                # named by the user, who may name a link
+                real, at = source.resolve(), _below(name, folder)
+                yield from packer.host_file(at, real.parent, real.name, 0o644)
 
     def _own(self, layout: Layout, made: Mapping[str, str]) -> list[dict[str, Any]]:
         return [
@@ -113,44 +128,65 @@ class StepRun:
             for folder, volume in made.items()
         ]
 
-    def _create(self, layout: Layout, made: Mapping[str, str]) -> str:
+    def _create(self, layout: Layout, made: Mapping[str, str], shared: Mapping[str, Filled]) -> str:
         """Create the container, and see that it is hardened and that its files are there."""
-        config = self._config(layout, made)
+        config = self._config(layout, made, shared)
         container = self.containers.create(config, scanner=self.name)
         try:
-            self._check(container, config)
+            self.joins.join(container, self.networks[1:])
+            self._check(container, config, shared)
         except BaseException:
             self.containers.remove(container)
             raise
         return container
 
-    def _config(self, layout: Layout, made: Mapping[str, str]) -> dict[str, Any]:
+    def _config(
+        self, layout: Layout, made: Mapping[str, str], shared: Mapping[str, Filled]
+    ) -> dict[str, Any]:
         step = self.step
         mounts = [
             *self._own(layout, made),
-            *(volume_mount(each.volume, at, read_only=True) for at, each in self.shared.items()),
+            *(volume_mount(each.volume, at, read_only=True) for at, each in shared.items()),
         ]
         return {
             "Image": self.image,
             "User": f"{UID}:{UID}",
             "WorkingDir": step.workdir,
-            "Env": environment_of(step.env, self.caller, network=step.network),
-            "Healthcheck": {"Test": ["NONE"]},
-            "HostConfig": hardened(
-                step.limits, network=self.network, mounts=mounts, podman=self.containers.podman
+            "Env": environment_of(
+                step.env, self.caller, network=step.network, beside=tuple(self.beside)
             ),
+            "Healthcheck": {"Test": ["NONE"]},
+            "HostConfig": self._host(mounts),
             **({"Cmd": list(step.argv)} if step.argv else {}),
             **({"Entrypoint": list(step.entrypoint)} if step.entrypoint is not None else {}),
         }
 
-    def _check(self, container: str, config: Mapping[str, Any]) -> None:
-        dropped = not_enforced(config["HostConfig"], self.containers.inspect(container))
+    def _host(self, mounts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        host = hardened(
+            self.step.limits,
+            network=self.networks[0],
+            mounts=mounts,
+            podman=self.containers.podman,
+        )
+        # not every engine resolves names in a network without a way out
+        names = [f"{name}:{number}" for name, number in self.beside.items()]
+        closed = {} if self.step.network else NO_NAMES
+        return {**host, **closed, "ExtraHosts": names} if names else host
+
+    def _check(
+        self, container: str, config: Mapping[str, Any], shared: Mapping[str, Filled]
+    ) -> None:
+        dropped = not_enforced(
+            config["HostConfig"],
+            self.containers.inspect(container),
+            networks=() if tuple(self.networks) == (NONE,) else self.networks,
+        )
         if dropped:
             raise StepError(
                 f"the engine does not enforce: {', '.join(dropped)}",
                 hint="see `scanrun doctor`; rootless engines need cgroup v2 with delegation",
             )
-        for at, filled in self.shared.items():
+        for at, filled in shared.items():
             if not self.volumes.arrived(container, filled, at):
                 raise EngineLostError(f"the files for {at!r} are not on the engine", hint=LOST)
 
@@ -227,7 +263,10 @@ class StepRun:
             if self._fetch_one(container, output, budget):
                 outputs[output] = self._place(output)
             elif output in self.step.outputs and exit_code in self.step.ok_exit_codes:
-                raise StepError(self._missing(output, exit_code))
+                raise StepError(
+                    self._missing(output, exit_code),
+                    hint="see its log; is the engine's disk full, or `image` not its usual one?",
+                )
         return outputs
 
     def _fetch_one(self, container: str, output: str, budget: Budget) -> bool:

@@ -4,15 +4,15 @@ Nothing is isolated here, and the plan says so; the contract is otherwise that o
 """
 
 import os
-import re
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires
 
 from scanrun.api import Check, Engine, EngineSettings, Session, hookimpl
-from scanrun_plugins.engines.local.executables import find_executable, version_of
+from scanrun_plugins.engines.local.executables import (
+    embedded_executables,
+    find_executable,
+    version_of,
+)
 from scanrun_plugins.engines.local.session import ISOLATION, LocalSession
-
-_EMBEDDED = re.compile(r"^([\w.-]+).*;.*\bextra\s*==\s*['\"]local['\"]")
 
 
 class LocalEngine:
@@ -37,15 +37,6 @@ class LocalEngine:
                 yield Check(f"local {name}", ok=False, detail="not installed", hint=hint)
             else:
                 yield Check(f"local {name}", ok=True, detail=f"{version_of(path) or '?'} {path}")
-
-
-def embedded_executables() -> tuple[str, ...]:
-    """Return the tools of `scanrun[local]`, as scanrun's own metadata lists them."""
-    try:
-        found = (_EMBEDDED.match(each) for each in requires("scanrun") or ())
-    except PackageNotFoundError:
-        return ()
-    return tuple(match[1] for match in found if match)
 
 
 @hookimpl

@@ -6,16 +6,26 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scanrun.api import ScanError, Snapshot
-from scanrun_plugins.engines.local.process import Command, run_command
+from scanrun_plugins.engines.process import Command, run_command
 
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
 _NUMBER = re.compile(r"\d+(?:\.\d+)+[\w.+-]*")
 _VERSION_LIMIT_S = 10.0
+_EMBEDDED = re.compile(r"^([\w.-]+).*;.*\bextra\s*==\s*['\"]local['\"]")
+
+
+def embedded_executables() -> tuple[str, ...]:
+    """Return the tools of `scanrun[local]`, as scanrun's own metadata lists them."""
+    try:
+        found = (_EMBEDDED.match(each) for each in requires("scanrun") or ())
+    except PackageNotFoundError:
+        return ()
+    return tuple(match[1] for match in found if match)
 
 
 def find_executable(

@@ -30,7 +30,7 @@ class Places:
             StepError: a path that can't be had on this host.
         """
         made = [container_parent(each) for each in (*step.outputs, *step.optional_outputs)]
-        made += [container_parent(each) for each in (*step.files, *step.host_files)]
+        made += [container_parent(each) for each in (*step.files, *step.host_files, *step.links)]
         folders = {"/tmp": root / "tmp"}  # noqa: S108 - the container's, not ours
         for folder in made:
             folders[folder] = _own(root, folder)

@@ -5,7 +5,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,19 +17,21 @@ from scanrun.api import (
     Isolation,
     Located,
     MissingToolError,
+    Running,
     Snapshot,
     Step,
     StepError,
     StepOutcome,
 )
 from scanrun_plugins.engines.local.executables import (
+    embedded_executables,
     find_executable,
     minimal_environment,
     version_of,
 )
 from scanrun_plugins.engines.local.places import Places, take
-from scanrun_plugins.engines.local.process import Command, run_command, size_of
 from scanrun_plugins.engines.local.tree import ScannedCopy
+from scanrun_plugins.engines.process import Command, run_command, size_of
 
 ISOLATION = Isolation(
     network=False,
@@ -80,7 +82,7 @@ class LocalSession:
             return Located(
                 step.executable,
                 problem=f"{step.executable!r} is not installed",
-                hint="install it beside scanrun (`scanrun[local]` has the default set) or on PATH",
+                hint=_how_to_install(step),
             )
         return Located(str(path), version=version_of(path))
 
@@ -103,8 +105,14 @@ class LocalSession:
         caches: Mapping[str, Path],
         folder: Path,
         cancel: threading.Event,
+        beside: Sequence[Running] = (),
     ) -> StepOutcome:
         """Run the executable in a folder of its own; see `Session.run`."""
+        if beside or step.services:
+            raise StepError(
+                f"step {step.name!r} needs a server, and no engine here can start one",
+                hint="use `--engine docker`",
+            )
         executable = self._find(step)
         if executable is None:
             raise MissingToolError(f"{step.executable!r} is not installed")
@@ -184,10 +192,22 @@ class LocalSession:
         )
 
 
+def _how_to_install(step: Step) -> str:
+    if step.executable in embedded_executables():
+        return "install it beside scanrun (`scanrun[local]` has it) or on PATH"
+    own = "install it beside scanrun or on PATH"
+    return f"use `--engine docker`, or {own}" if step.image else own
+
+
 def _put_files(step: Step, places: Places) -> None:
     try:
         for path, content in step.files.items():
-            places.path(path).write_bytes(content)
+            place = places.path(path)
+            place.write_bytes(content)
+            if path in step.sealed:
+                place.chmod(0o400)
+        for path, target in step.links.items():
+            places.path(path).symlink_to(places.text(target))
         for path, file in step.host_files.items():
             places.path(path).symlink_to(file.resolve(strict=True))
     except OSError as error:

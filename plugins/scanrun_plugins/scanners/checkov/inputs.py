@@ -23,6 +23,8 @@ _KINDS = (
 _WORKLOAD = re.compile(rb"(?m)^kind:[ \t]*[\"']?(?:" + _KINDS.encode() + rb")[\"']?[ \t\r]*(?:#|$)")
 _API_VERSION = re.compile(rb"(?m)^apiVersion:")
 _OPEN_API = re.compile(rb"(?m)^(?:openapi|swagger):")
+_KIND = re.compile(rb"(?m)^kind:")
+_PLAYBOOK = re.compile(rb"(?m)^-[ \t]+(?:hosts|name|import_playbook):")
 _TEMPLATE = b"{{"
 _PLAN = re.compile(rb'"(?:terraform_version|planned_values|resource_changes)"')
 
@@ -67,6 +69,25 @@ def passed_over(snapshot: Snapshot, read: frozenset[str]) -> list[str]:
         if file.path not in read and _kind(snapshot, file) == "template"
     }
     return sorted(found)
+
+
+def silent(snapshot: Snapshot, read: frozenset[str]) -> list[str]:
+    """Return YAML of kinds that not every check speaks of, and of which none did.
+
+    A broken file can't be told there from one with which nothing is wrong.
+    """
+    return sorted(
+        file.path
+        for file in snapshot.match("*.yaml", "*.yml")
+        if file.path not in read
+        and not _kind(snapshot, file)
+        and _of_a_known_sort(_content(snapshot, file.path))
+    )
+
+
+def _of_a_known_sort(text: bytes) -> bool:
+    resource = _API_VERSION.search(text) and _KIND.search(text)
+    return bool(resource or _PLAYBOOK.search(text))
 
 
 def is_plan(snapshot: Snapshot, path: str) -> bool:

@@ -173,6 +173,10 @@ def _passed_over(report: Report, outputs: Outputs) -> Iterator[Notification]:
         named = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
         plural = "" if len(paths) == 1 else "s"
         yield Notification(f"no check looked at {len(paths)} file{plural} ({named})")
+    if paths := inputs.silent(outputs.snapshot, report.read_files):
+        named = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
+        text = "no check speaks of these: nothing is wrong with them, or they could not be read"
+        yield Notification(f"{text} ({named})", level="note")
     text = "checkov looks for secrets in configuration files only, not in source code"
     yield Notification(text, level="note")
 

@@ -39,6 +39,15 @@ _AIR_GAP = (
 )
 _QUIET = ("--skip-version-check", "--disable-telemetry", "--no-progress")
 
+_NOWHERE = "http://127.0.0.1:9"
+_NO_NETWORK = {
+    "HTTP_PROXY": _NOWHERE,
+    "HTTPS_PROXY": _NOWHERE,
+    "NO_PROXY": "",
+    "GIT_ALLOW_PROTOCOL": "none",
+}
+"""For engines that share this host's network: Trivy fetches Terraform modules, offline or not."""
+
 DRIVER = Driver(
     name="Trivy",
     full_name="Aqua Security Trivy",
@@ -105,6 +114,8 @@ def common_arguments(kinds: Iterable[str], report: str) -> tuple[str, ...]:
         f"{OWN_FOLDER}/ignore",
         "--secret-config",
         SECRET_RULES_FILE,
+        # what an ignore file or a VEX document of `args` takes out is kept, as suppressed
+        "--show-suppressed",
         *_AIR_GAP,
         *_QUIET,
     )
@@ -143,7 +154,7 @@ def scan_step(
         image=IMAGE,
         executable=EXECUTABLE,
         argv=argv,
-        env=environment(limits),
+        env=environment(limits) | _NO_NETWORK,
         source=source,
         files={**OWN_FILES, **more_files},
         host_files=host_files,

@@ -74,7 +74,7 @@ def _vulnerabilities(section: Section, context: Context, places: Places) -> Iter
     lines = _lines(section) if section.vulnerabilities else {}
     for item in decoded(section.vulnerabilities, Vulnerability):
         at = _at(context, item.pkg_path, places)
-        yield findings.vulnerability(item, replace(at, lines=_line_of(item, lines)))
+        yield findings.vulnerability(item, at, _line_of(item, lines) if lines else None)
 
 
 def _suppressed(modified: Modified, context: Context, places: Places) -> Made:
@@ -96,7 +96,7 @@ def _named(item: Misconfiguration) -> Misconfiguration:
 
 def _at(context: Context, file: str, places: Places) -> Context:
     """Return the context with the file that a finding itself names, if it does."""
-    path, _ = places.path(file)
+    path = places.path(file)[0] if file else ""
     return replace(context, path=path) if path else context
 
 

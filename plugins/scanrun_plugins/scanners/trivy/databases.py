@@ -2,9 +2,11 @@
 
 import struct
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -29,6 +31,10 @@ _SQLITE = (0, b"SQLite format 3\0")
 _MAGIC = 0xED0CDAED
 _META = struct.Struct("<IIIIQQQQQ")
 """Mark, format, size of a page, flags, three page numbers, number of pages, number of writing."""
+
+
+_SQLITE_HEADER = struct.Struct(">16xH10xI")
+_LIBRARIES = ("SELECT 1 FROM artifacts LIMIT 1", "SELECT 1 FROM indices LIMIT 1")
 
 
 class _Metadata(msgspec.Struct, rename="pascal"):
@@ -72,7 +78,9 @@ def read_vulnerability_database(folder: Path) -> Edition:
 
 def read_java_database(folder: Path) -> Edition:
     """Return the edition of the Java database in `folder`."""
-    return _read(folder, "trivy-java.db", _SQLITE, schema=1)
+    edition = _read(folder, "trivy-java.db", _SQLITE, schema=1)
+    _check_libraries(folder / "trivy-java.db")
+    return edition
 
 
 def _update(what: str, repository: tuple[str, str], folder: str) -> Step:
@@ -116,6 +124,33 @@ def _check(file: Path, offset: int, mark: bytes) -> None:
         raise ConversionError(f"{file.name!r} is cut off or no database")
     if (offset, mark) == _BOLT and file.stat().st_size < _bolt_size(file):
         raise ConversionError(f"{file.name!r} is cut off")
+
+
+def _check_libraries(file: Path) -> None:
+    """Ask the Java database for any library: Trivy drops jars without a word where it has none.
+
+    Raises:
+        ConversionError: it is damaged, or knows none.
+    """
+    import sqlite3  # noqa: PLC0415 - seldom needed
+
+    if file.stat().st_size < _sqlite_size(file):
+        raise ConversionError(f"{file.name!r} is cut off")
+    place = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(place, uri=True)) as database:
+            known = [database.execute(query).fetchone() for query in _LIBRARIES]
+    except sqlite3.Error as error:
+        raise ConversionError(f"{file.name!r} is damaged: {error}") from error
+    if None in known:
+        raise ConversionError(f"{file.name!r} knows no library")
+
+
+def _sqlite_size(file: Path) -> int:
+    """Return how large the file has to be: size of a page (1 means 64 KiB) times pages."""
+    with file.open("rb") as stream:
+        size, pages = _SQLITE_HEADER.unpack(stream.read(_SQLITE_HEADER.size))
+    return int(pages) * (65536 if size == 1 else int(size))
 
 
 def _bolt_size(file: Path) -> int:

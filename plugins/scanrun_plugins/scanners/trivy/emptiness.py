@@ -16,6 +16,16 @@ from typing import Any
 
 import msgspec
 
+NOT_UNDERSTOOD = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
+"""What reading a stranger's file can come to."""
 _LARGEST = 16 * 2**20
 PINNED = re.compile(r"(?m)^\s*[A-Za-z0-9][\w.-]*\s*(?:\[[^\]\n]*\])?\s*={2,3}(?!\s*[\d.]*\*)")
 _LONGEST_LINE = 65536
@@ -29,7 +39,7 @@ def names_nothing(path: Path, *, dev: bool) -> bool:
         return False
     try:
         return reader(text_of(path), dev)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, msgspec.MsgspecError):
+    except NOT_UNDERSTOOD:
         return False
 
 

@@ -9,17 +9,20 @@ from scanrun_plugins.scanners.trivy.report import (
     License,
     Lines,
     Misconfiguration,
-    Scores,
     Secret,
     Vulnerability,
 )
 
 LONGEST = 1000
+_MOST = 10
+"""CVSS's end."""
 _SPACES = re.compile(r"[^A-Za-z0-9.+-]+")
 _CREDENTIALS = "CWE-798"
+_SOURCES = ("nvd", "ghsa", "redhat")
+"""Of scores, the best first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Made:
     """A result, and its rule for when it is the first of it."""
 
@@ -36,17 +39,17 @@ class Context:
     category: Category
     """Of a vulnerable package: in a tree another one than in an image."""
     package_type: str = ""
-    lines: Lines | None = None
     suppressed: str | None = None
 
 
-def vulnerability(item: Vulnerability, at: Context) -> Made:
+def vulnerability(item: Vulnerability, at: Context, lines: Lines | None = None) -> Made:
     """Return the result for a vulnerable package, with installed and fixed version."""
     severity = Severity.of_word(item.severity)
     score = _score(item, severity)
-    package = f"{item.pkg_name} {item.installed_version}".strip()
-    fixed = f"Fixed in {item.fixed_version}." if item.fixed_version else "There is no fix yet."
-    title = (item.title or item.vulnerability_id).removeprefix(f"{item.pkg_name}: ")
+    name, version, fix = item.pkg_name, item.installed_version, item.fixed_version
+    package = f"{name} {version}".strip()
+    fixed = f"Fixed in {fix}." if fix else "There is no fix yet."
+    title = (item.title or item.vulnerability_id).removeprefix(f"{name}: ")
     purl = item.pkg_identifier.purl
 
     def make_rule() -> Rule:
@@ -68,20 +71,20 @@ def vulnerability(item: Vulnerability, at: Context) -> Made:
         item.vulnerability_id,
         _cut(f"{package}: {title.rstrip('.')}. {fixed}"),
         path=at.path,
-        line=(at.lines.start_line if at.lines else 0) or None,
-        end_line=(at.lines.end_line if at.lines else 0) or None,
+        line=(lines.start_line if lines else 0) or None,
+        end_line=(lines.end_line if lines else 0) or None,
         severity=severity,
         score=score,
         component=purl or package.replace(" ", "@"),
         identity={"packageIdentity/v1": f"{_package(item, at)} {at.path}"},
         suppressed=at.suppressed,
         properties=_given(
-            installedVersion=item.installed_version,
-            fixedVersion=item.fixed_version,
+            installedVersion=version,
+            fixedVersion=fix,
             purl=purl,
             status=item.status,
-            fix=item.fixed_version and f"update {item.pkg_name} to {item.fixed_version}",
-            aliases=sorted({*(item.vendor_ids or ())} - {item.vulnerability_id}),
+            fix=fix and f"update {name} to {fix}",
+            aliases=item.vendor_ids and sorted({*item.vendor_ids} - {item.vulnerability_id}),
         ),
     )
     return Made(item.vulnerability_id, make_rule, made)
@@ -188,22 +191,15 @@ def licence(item: License, at: Context) -> Made:
 
 def _score(item: Vulnerability, severity: Severity) -> float | None:
     """Return the best score that agrees with the severity: v4 before v3, its own source first."""
-    scores = item.cvss or {}
-    order = dict.fromkeys((item.severity_source, "nvd", "ghsa", "redhat", *sorted(scores)))
-    return next(
-        (
-            score
-            for source in order
-            for score in _newest_first(scores.get(source))
-            if Severity.of_score(score) is severity
-        ),
-        None,
-    )
-
-
-def _newest_first(scores: Scores | None) -> tuple[float, ...]:
-    found = (scores.v40, scores.v3) if scores else ()
-    return tuple(score for score in found if score is not None and 0 < score <= 10)  # noqa: PLR2004 - CVSS's end
+    scores = item.cvss
+    if not scores:
+        return None
+    for source in (item.severity_source, *_SOURCES, *sorted(scores)):
+        if source in scores:
+            for score in (scores[source].v40, scores[source].v3):
+                if score and 0 < score <= _MOST and Severity.of_score(score) is severity:
+                    return score
+    return None
 
 
 def _package(item: Vulnerability, at: Context) -> str:

@@ -1,6 +1,7 @@
 """Trivy on a container image, read from an archive: Trivy is given no engine and no registry."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from scanrun.api import (
@@ -8,16 +9,18 @@ from scanrun.api import (
     Canary,
     Category,
     Database,
+    Input,
     Limits,
     Notification,
     Outputs,
     Result,
+    Role,
     Rule,
     Step,
     Target,
 )
-from scanrun_plugins.scanners.trivy import comments, proof
-from scanrun_plugins.scanners.trivy.archive import PROVEN, canary_archive
+from scanrun_plugins.scanners.trivy import comments, layers, proof
+from scanrun_plugins.scanners.trivy.archive import canary_archive, proven
 from scanrun_plugins.scanners.trivy.command import (
     DATABASE_FOLDER,
     DRIVER,
@@ -36,7 +39,7 @@ from scanrun_plugins.scanners.trivy.databases import (
     java_database,
     vulnerability_database,
 )
-from scanrun_plugins.scanners.trivy.report import Report, Section, read_report
+from scanrun_plugins.scanners.trivy.report import Report, Section, read_report, read_version
 
 CANARY_REPORT = f"{OUT_FOLDER}/canary.json"
 _IMAGE = f"{OWN_FOLDER}/image.tar"
@@ -69,9 +72,12 @@ class TrivyImage:
         """Return a step for an image made for the purpose, and one for the image itself."""
         image = {_IMAGE: target.archive} if target.archive else {}
         # where no image is named, only the canary is asked for: it stands for the image, too
-        standing_in = {_IMAGE: canary_archive()} if target.image is None else {}
+        java = ImageOptions(**target.options).java
+        standing_in = {_IMAGE: canary_archive(java=java)} if target.image is None else {}
+        canary = _canary_files(java=java)
+        probe = _step("canary", target, CANARY_REPORT, _CANARY_IMAGE, files=canary)
         return (
-            _step("canary", target, CANARY_REPORT, _CANARY_IMAGE, files=_canary_files()),
+            replace(probe, role=Role.PROBE),
             _step(
                 "scan",
                 target,
@@ -100,8 +106,23 @@ class TrivyImage:
         report = read_report(outputs[REPORT])
         yield from convert_report(report, self.category, set())
         yield from _of_system(report)
+        yield from proof.silence(outputs.log)
+        yield from proof.unknown_jars(outputs.log, report)
         verdict = self._canary_verdict(report, outputs)
         yield from (item for item in verdict if isinstance(item, Notification))
+
+    def expects(self, target: Target) -> tuple[Input, ...]:
+        """Return the layers of an archive that was named: nobody has compared them with anything.
+
+        In one that an engine writes, they come from its own store.
+        """
+        return layers.layers(target.archive) if target.archive else ()
+
+    def accounted(self, outputs: Outputs) -> frozenset[str]:
+        """Return the layers that Trivy says it has looked at, by what they should hold."""
+        metadata = read_report(outputs[REPORT]).metadata
+        found = (metadata.diff_ids if metadata else None) or ()
+        return frozenset(layers.named(digest) for digest in found)
 
     def proven(self, outputs: Outputs) -> frozenset[str]:
         """Return the canary's rule. Of no place in the image: it could hold a file there."""
@@ -113,17 +134,17 @@ class TrivyImage:
     ) -> Iterator[Rule | Result | Notification]:
         if CANARY_REPORT in outputs:
             seen = frozenset(proof.found_anywhere(read_report(outputs[CANARY_REPORT])))
-            kinds = ImageOptions(**outputs.options).scanners
-            types = proof.package_types(report) & PROVEN
-            yield from proof.canary_verdict(seen, kinds, self.name, types)
+            options = ImageOptions(**outputs.options)
+            types = proof.package_types(report) & proven(java=options.java)
+            yield from proof.canary_verdict(seen, options.scanners, self.name, types)
 
     def version(self, outputs: Outputs) -> str:
         """Return the version in the report."""
-        return read_report(outputs[REPORT]).version
+        return read_version(outputs[REPORT])
 
 
-def _canary_files() -> Mapping[str, bytes]:
-    return {_CANARY_IMAGE: canary_archive()}
+def _canary_files(*, java: bool) -> Mapping[str, bytes]:
+    return {_CANARY_IMAGE: canary_archive(java=java)}
 
 
 def _step(
@@ -175,6 +196,9 @@ def _of_system(report: Report) -> Iterator[Notification]:
             f"no vulnerability is known in any package of {system.family} {system.name}:"
             " the database may know nothing of that release"
         )
+    config = report.metadata.image_config if report.metadata else None
+    if config and config.architecture:
+        yield Notification(f"the image is for {config.architecture}", "note")
     yield Notification(
         "of an image's languages, installed packages are checked, lock files are not;"
         " secrets below tests, examples, documentation and system folders are not looked for",

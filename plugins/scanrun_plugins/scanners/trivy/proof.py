@@ -21,13 +21,14 @@ from scanrun_plugins.scanners.trivy import ecosystems
 from scanrun_plugins.scanners.trivy.places import Places
 from scanrun_plugins.scanners.trivy.report import (
     Misconfiguration,
+    Package,
     Report,
     Secret,
     Section,
     Vulnerability,
     decoded,
 )
-from scanrun_plugins.scanners.trivy.secrets import CANARY_SECRET_RULE, CANARY_TOKEN
+from scanrun_plugins.scanners.trivy.secrets import CANARY_SECRET_RULE, CANARY_TOKEN, listed
 
 PACKAGES = "packages"
 CANARY_FILES = {
@@ -49,6 +50,7 @@ _FILE = re.compile(rb'(?:file_path|err)=("(?:[^"\\]|\\.)*")')
 _REASON = re.compile(rb'err=("(?:[^"\\]|\\.)*")')
 _UNCOMPARED = re.compile(rb'Version matching error\terr=("(?:[^"\\]|\\.)*")')
 _MOST = 100
+_JAR = re.compile(rb'\[jar\] Parsing Java artifacts\.\.\.\tfile_path=("(?:[^"\\]|\\.)*")')
 _ADDED = re.compile(rb'\] Added file\t.*file_path=("(?:[^"\\]|\\.)*")')
 
 SIGNS = (
@@ -58,6 +60,7 @@ SIGNS = (
     Sign(r"Error parsing file", "a Terraform file could not be parsed"),
     Sign(r"Failed to parse file", "a Dockerfile or template could not be parsed"),
     Sign(r"Skipping chart", "a Helm chart could not be rendered"),
+    Sign(r"\[jar\] Failed to parse", "a jar within another could not be read"),
     Sign(r"attempting graceful shutdown", "it was asked to stop"),
     Sign(r"Failed to load module", "a Terraform module is not in the tree", incomplete=False),
     Sign(r"Version matching error", "a version can't be compared: not checked", incomplete=False),
@@ -74,6 +77,11 @@ SIGNS = (
     Sign(
         r"Unable to get vulnerability details",
         "the database has no details of a vulnerability: severity unknown",
+        incomplete=False,
+    ),
+    Sign(
+        r"OS version is not on the EOL list",
+        "this release is too new for this Trivy, or unknown",
         incomplete=False,
     ),
     Sign(r"Conda package is supported for SBOM", "conda packages not checked", incomplete=False),
@@ -214,6 +222,30 @@ def trouble_told(log: Path | None, report: Report) -> Iterator[Notification]:
     reasons = dict.fromkeys(_unquoted(match[1]) for match in matches if match)
     for reason in [*reasons][:_MOST]:
         yield Notification(f"a package not checked, for its version: {reason[:300]}")
+
+
+def silence(log: Path | None) -> Iterator[Notification]:
+    """Yield an error where the log does not hold what `--debug` writes: no sign could be in it."""
+    if log is not None and not any(b"\tDEBUG\t" in line for line in _lines(log)):
+        text = "its log is silent, so that it would not tell what it could not read (--quiet?)"
+        yield Notification(text, "error", proof=Proof.SIGNS)
+
+
+def unknown_jars(log: Path | None, report: Report) -> Iterator[Notification]:
+    """Yield a word on jars that were opened and of which no package is in the report."""
+    known = tuple(
+        package.file_path
+        for section, _ in report.sections
+        for package in decoded(section.packages, Package)
+        if package.file_path
+    )
+    opened = (_JAR.search(line) for line in _lines(log))
+    paths = sorted({_unquoted(match[1]) for match in opened if match})
+    lost = [path for path in paths if not any(f"{each}/".startswith(f"{path}/") for each in known)]
+    # what lies in another jar that nothing is known of goes without saying
+    outer = [path for path in lost if not any(path.startswith(f"{each}/") for each in lost)]
+    if outer:
+        yield Notification(f"no package was recognised in: {listed(outer)}")
 
 
 def _lines(log: Path | None) -> Iterator[bytes]:

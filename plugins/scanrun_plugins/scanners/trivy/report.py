@@ -41,11 +41,19 @@ class OperatingSystem(Struct, rename="pascal"):
     eosl: bool = msgspec.field(default=False, name="EOSL")
 
 
+class ImageConfig(Struct):
+    """What an image says of itself. Its environment is not read."""
+
+    architecture: str = ""
+
+
 class Metadata(Struct, rename="pascal"):
     """What was scanned."""
 
     os: OperatingSystem | None = msgspec.field(default=None, name="OS")
     repo_tags: list[str] | None = None
+    diff_ids: list[str] | None = msgspec.field(default=None, name="DiffIDs")
+    image_config: ImageConfig | None = None
 
 
 class Resource(Struct, rename="pascal"):
@@ -62,6 +70,10 @@ class Writer(Struct, rename="pascal"):
     """Who wrote the report."""
 
     version: str = ""
+
+
+class _Versioned(Struct, rename="pascal"):
+    trivy: Writer | None = None
 
 
 class Document(Struct, rename="pascal"):
@@ -121,6 +133,16 @@ def read_report(path: Path) -> Report:
     )
 
 
+def read_version(path: Path) -> str:
+    """Return the version of the Trivy that wrote the report, where it says so.
+
+    Raises:
+        ConversionError: it can't be read.
+    """
+    found: list[Raw] | _Versioned = read_json(path, list[Raw] | _Versioned, unique=False)  # type: ignore[arg-type]
+    return "" if isinstance(found, list) or found.trivy is None else found.trivy.version
+
+
 def _cluster(found: Document, path: Path) -> Report:
     resources = found.resources if found.resources is not None else found.findings
     if resources is None:
@@ -143,9 +165,10 @@ def decoded(items: list[Raw] | None, shape: type[T]) -> Iterator[T]:
     Raises:
         ConversionError: one is of another shape.
     """
+    decode = msgspec.json.Decoder(shape).decode  # made once: it looks the shape up
     for item in items or ():
         try:
-            yield msgspec.json.decode(item, type=shape)
+            yield decode(item)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise ConversionError(f"an item of Trivy's report can't be read: {error}") from error
 
@@ -172,6 +195,7 @@ class Package(Struct, rename="pascal"):
     version: str = ""
     identifier: Identifier = Identifier()
     locations: list[Lines] | None = None
+    file_path: str = ""
 
 
 class Scores(Struct):

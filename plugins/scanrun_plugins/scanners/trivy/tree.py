@@ -33,7 +33,7 @@ from scanrun_plugins.scanners.trivy.convert import convert_report
 from scanrun_plugins.scanners.trivy.databases import VULNERABILITIES, vulnerability_database
 from scanrun_plugins.scanners.trivy.emptiness import is_cut_off, names_nothing
 from scanrun_plugins.scanners.trivy.places import TREE
-from scanrun_plugins.scanners.trivy.report import Report, read_report
+from scanrun_plugins.scanners.trivy.report import Report, read_report, read_version
 from scanrun_plugins.scanners.trivy.secrets import TREE_RULES, unsearched
 
 SECRETS = f"{OUT_FOLDER}/secrets.json"
@@ -96,6 +96,7 @@ class Trivy:
             yield from convert_report(report, self.category, ruled)
             seen |= proof.canary_seen(report, self.name)
             types |= proof.package_types(report)
+        del report  # it may be large, and is read again beside its log
         if seen:
             yield from proof.canary_verdict(seen, options.scanners, self.name, types)
         yield from _told(outputs, {*options.scanners})
@@ -123,13 +124,16 @@ class Trivy:
 
     def version(self, outputs: Outputs) -> str:
         """Return the version in the report."""
-        return next((report.version for report in _reports(outputs)), "")
+        return read_version(_paths(outputs)[0])
 
 
 def _reports(outputs: Outputs) -> Iterator[Report]:
     """Yield the reports there are. What a missing one should have shown, the canary misses."""
-    paths: list[Path] = [outputs[name] for name in (REPORT, SECRETS) if name in outputs]
-    yield from (read_report(path) for path in paths or [outputs[REPORT]])
+    yield from map(read_report, _paths(outputs))
+
+
+def _paths(outputs: Outputs) -> list[Path]:
+    return [outputs[name] for name in (REPORT, SECRETS) if name in outputs] or [outputs[REPORT]]
 
 
 def _arguments(kinds: tuple[str, ...], report: str, *more: str) -> tuple[str, ...]:
@@ -161,4 +165,6 @@ def _told(outputs: Outputs, kinds: set[Kind]) -> Iterator[Notification]:
     if "secret" in kinds:
         yield from unsearched(outputs.snapshot)
     if REPORT in outputs:
-        yield from proof.trouble_told(outputs.log, read_report(outputs[REPORT]))
+        yield from proof.silence(outputs.log)
+        if outputs.log is not None:
+            yield from proof.trouble_told(outputs.log, read_report(outputs[REPORT]))

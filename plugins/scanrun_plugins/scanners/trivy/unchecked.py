@@ -3,13 +3,15 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import Any
 
 import msgspec
 
 from scanrun.api import Notification, Snapshot, SnapshotFile
-from scanrun_plugins.scanners.trivy.emptiness import PINNED, text_of
+from scanrun_plugins.scanners.trivy.emptiness import NOT_UNDERSTOOD, PINNED, text_of
 from scanrun_plugins.scanners.trivy.inputs import DOCKERFILES, LOCK_FILES, TERRAFORM, skipped
 from scanrun_plugins.scanners.trivy.secrets import listed
 
@@ -55,6 +57,11 @@ _VERSIONS = {
 
 It reads any other as if it knew it.
 """
+_BEYOND = {
+    "pom.xml": re.compile(r"<(?:relativePath|module)>\s*([^<\s][^<]*?)\s*</"),
+    "requirements.txt": re.compile(rf"(?m)^\s*{_INCLUDE.pattern}"),
+}
+_YARN_NAME = re.compile(r'    "?((?:@[^/\s"]+/)?[^\s"@:]+)"?:? ')
 _SHOWN = 50
 
 
@@ -84,11 +91,13 @@ def unread_parts(snapshot: Snapshot) -> Iterator[Notification]:
             try:
                 text = text_of(snapshot.root / file.path)
                 found = [*look(text)]
-            except (OSError, ValueError, TypeError, AttributeError, msgspec.MsgspecError):
+            except NOT_UNDERSTOOD:
                 continue  # what can't be read here is accounted for, or missing, elsewhere
             yield from (Notification(f"{file.path!r}: {words}", path=file.path) for words in found)
     for file in snapshot.match("yarn.lock"):
         yield from _unnamed(snapshot, file)
+    for file in snapshot.match(*_BEYOND):
+        yield from _outside(snapshot, file)
 
 
 def unknown_version(name: str, text: str) -> str:
@@ -138,7 +147,7 @@ def _asks(manifest: Path) -> bool:
             return _asks_in_python(tomllib.loads(text))
         if manifest.name == "setup.py":
             return "install_requires" in text
-    except (OSError, ValueError, AttributeError):
+    except NOT_UNDERSTOOD:
         return True
     return True
 
@@ -153,6 +162,20 @@ def _linked(snapshot: Snapshot) -> Iterator[SnapshotFile]:
     yield from Snapshot(root=snapshot.root, files=tuple(links)).match(
         *LOCK_FILES, *DOCKERFILES, *TERRAFORM
     )
+
+
+def _outside(snapshot: Snapshot, file: SnapshotFile) -> Iterator[Notification]:
+    """Yield a word on each file beyond the tree that is named in one: some of them Trivy reads."""
+    try:
+        text = text_of(snapshot.root / file.path)
+    except (OSError, ValueError):
+        return  # it is accounted for, or missing, elsewhere
+    folder = file.path.rpartition("/")[0]
+    for named in dict.fromkeys(_BEYOND[file.name].findall(text)):
+        place = normpath(f"{folder}/{named}".lstrip("/"))
+        if named.startswith("/") or place.split("/")[0] == "..":
+            words = f"{file.path!r} names what lies outside the tree: {named!r}"
+            yield Notification(words, path=file.path)
 
 
 def _unpinned(text: str) -> Iterator[str]:
@@ -191,15 +214,28 @@ def _unnamed(snapshot: Snapshot, lock: SnapshotFile) -> Iterator[Notification]:
         wanted = msgspec.json.decode(text_of(manifest), type=dict[str, Any])["dependencies"]
         text = text_of(snapshot.root / lock.path)
         lost = [name for name in wanted if f"{name}@" not in text]
-    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError):
+    except NOT_UNDERSTOOD:
         return  # no manifest beside it, or one without dependencies
     if lost:
         words = f"{lock.path!r} does not name what package.json asks for: {listed(lost, 5)}"
         yield Notification(words, path=lock.path)
 
 
+def _dangling(text: str) -> Iterator[str]:
+    """Yield what the entries of a `yarn.lock` depend on, and no entry of it is."""
+    inside, wanted = False, dict[str, None]()
+    for line in text.splitlines():
+        if line[:3].strip():
+            inside = line.rstrip() == "  dependencies:"
+        elif inside and (match := _YARN_NAME.match(line)):
+            wanted[match[1]] = None
+    if lost := [name for name in wanted if f"{name}@" not in text]:
+        yield f"entries of it depend on what it does not name: {listed(lost, 5)}"
+
+
 _LOOKS: Mapping[str, Callable[[str], Iterator[str]]] = {
     "requirements.txt": _unpinned,
     "Pipfile.lock": _development,
     **{name: _version_of(name) for name in _VERSIONS},
+    "yarn.lock": lambda text: chain(_version_of("yarn.lock")(text), _dangling(text)),
 }

@@ -1,0 +1,1 @@
+"""What the scanners of running applications have in common: addresses, texts, launch."""
