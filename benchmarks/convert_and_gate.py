@@ -1,125 +1,149 @@
-"""What 100,000 results cost: construct and write, read back, and judge, against plain ways.
+"""What 100,000 findings cost, command by command: processor time and memory, no scanner run.
 
-One run prints one table: python benchmarks/convert_and_gate.py [RESULTS]
+One run prints one table: python benchmarks/convert_and_gate.py [FINDINGS]
+The base of the ratios is what Python's own json takes to read and write the same report.
 """
 
-import io
 import json
+import os
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from scanrun.cli.app import run
-from scanrun.contracts import Driver
-from scanrun.model import Category, ScanResult, Severity, Snapshot, Status
-from scanrun.sarif import build
-from scanrun.sarif.codec import dumps, to_json
-from scanrun.sarif.mask import Masker
-from scanrun.sarif.read import read_runs, read_sarif
-from scanrun.sarif.run import run_head
-from scanrun.sarif.view import Finding
-from scanrun.sarif.writer import RunWriter, write_log
-from scanrun.stages.fingerprint import Fingerprinter
-
-RULES = 2000
-TEXT = "A package has a flaw that lets a remote attacker do what should not be done. " * 6
-
-
-def rules() -> Iterator[build.Rule]:
-    """Yield the rules."""
-    for number in range(RULES):
-        yield build.rule(
-            f"CVE-{number}",
-            short="a flaw",
-            severity=Severity.HIGH,
-            category=Category.SCA,
-            full=TEXT,
-        )
-
-
-def results(count: int) -> Iterator[build.Result]:
-    """Yield the results."""
-    for number in range(count):
-        yield build.result(
-            f"CVE-{number % RULES}",
-            TEXT,
-            path=f"app/{number % 500}/package-lock.json",
-            severity=Severity.LOW,
-            line=number + 1,
-            component=f"pkg:npm/p{number}@1",
-            identity={"package/v1": f"pkg:npm/p{number}"},
-        )
-
-
-def write(folder: Path, count: int) -> None:
-    """Construct, fingerprint and write, streamed."""
-    snapshot = Snapshot(root=folder)
-    fingerprinter = Fingerprinter(snapshot)
-    ended = ScanResult(name="s", category="sca", status=Status.COMPLETED, findings=count)
-    with RunWriter(folder / "run.json") as writer:
-        for rule in rules():
-            writer.rule(to_json(rule))
-        for result in results(count):
-            writer.result(fingerprinter.add(to_json(result), "s"))
-        writer.finish(run_head(ended, Driver("S"), run_id="r", snapshot=snapshot, cwes=()))
-    with (folder / "log.sarif").open("wb") as stream:
-        write_log(stream, [folder / "run.json"])
-
-
-def mask(count: int) -> None:
-    """Mask as many messages."""
-    masker = Masker()
-    for _ in range(count):
-        masker.text(TEXT)
-
-
-def judge(log: Path) -> None:
-    """Judge by the command, quietly."""
-    with redirect_stderr(io.StringIO()):
-        run(["gate", str(log)])
-
-
-def view(log: Path) -> None:
-    """Read back through the typed view."""
-    for saved in read_runs(log):
-        for result in saved.results:
-            Finding.of(result, saved.rules, scanner="s")
+RULES, PACKAGES, PER_FILE = 2000, 3001, 200
+FLAWS = (
+    "prototype pollution",
+    "regular expression denial of service",
+    "heap buffer overflow in the parser of headers",
+    "authentication bypass by a crafted token",
+    "path traversal in an archive",
+    "use after free while a connection is closed",
+    "server-side request forgery",
+    "private key is written to a log",
+)
+TEXT = "It lets a remote attacker who can send a request do what should not be done. "
+BOUND_S, BOUND_MB = 3.0, 300
+AS_A_TOOL = """
+import json, sys
+content = json.load(open(sys.argv[1]))
+for run in content["runs"]:
+    del run["properties"]
+    for result in run["results"]:
+        del result["partialFingerprints"]
+json.dump(content, open(sys.argv[2], "w"), indent=1)
+"""
+"""In a process of its own: what a process has held counts as its children's peak, too."""
+PLAIN = "import json,sys; json.dump(json.load(open(sys.argv[1])), open(sys.argv[2], 'w'))"
 
 
 def main(count: int) -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="scanrun-bench-") as name:
         folder = Path(name)
-        log = folder / "log.sarif"
-        plain = [to_json(each) for each in results(count)]
-        rows: list[tuple[str, Callable[[], object]]] = [
-            ("json.dumps of ready dicts", lambda: json.dumps(plain)),
-            ("codec.dumps of ready dicts", lambda: dumps(plain)),
-            ("construct only", lambda: [None for _ in results(count)]),
-            ("construct, to_json", lambda: [None for each in results(count) if not to_json(each)]),
-            ("construct, fingerprint, write a log", lambda: write(folder, count)),
-            ("json.loads of the log", lambda: json.loads(log.read_bytes())),
-            ("msgspec untyped decode of the log", lambda: msgspec.json.decode(log.read_bytes())),
-            ("read_runs and Finding", lambda: view(log)),
-            ("read_sarif (a tool's log)", lambda: sum(1 for _ in read_sarif(log))),
-            ("mask a message each", lambda: mask(count)),
-            ("scanrun gate", lambda: judge(log)),
-        ]
-        base = 0.0
-        print(f"{count} results, {RULES} rules, Python {sys.version.split()[0]}")
-        print(f"{'what':<40} {'CPU s':>7} {'ratio':>7}")
-        for what, act in rows:
-            start = time.process_time()
-            act()
-            taken = time.process_time() - start
-            base = base or taken
-            print(f"{what:<40} {taken:7.2f} {taken / base:7.2f}")
-        print(f"log: {log.stat().st_size / 1e6:.0f} MB")
+        size = write_report(folder / "trivy.json", count) / 1e6
+        compile_modules(folder)
+        print(f"{count} findings, {RULES} rules, {size:.0f} MB, Python {sys.version.split()[0]}")
+        print(f"{'what':<36} {'CPU s':>7} {'ratio':>7} {'peak MB':>8}")
+        plain = cost("-c", PLAIN, folder / "trivy.json", folder / "plain.json")
+        rows = {"json.load and json.dump": plain, **dict(commands(folder))}
+        for what, row in rows.items():
+            print(f"{what:<36} {row.cpu:7.2f} {row.cpu / plain.cpu:7.2f} {row.peak_mb:8.0f}")
+        both = rows["convert"].cpu + rows["gate"].cpu
+        peak = max(rows["convert"].peak_mb, rows["gate"].peak_mb)
+        print(f"convert and gate: {both:.2f} s of {BOUND_S:g}, {peak:.0f} MB of {BOUND_MB}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one process took."""
+
+    cpu: float
+    peak_mb: float
+
+
+def commands(folder: Path) -> Iterator[tuple[str, Cost]]:
+    """Yield what each command costs; each works on what one before it wrote."""
+    log, foreign = folder / "log.sarif", folder / "foreign.sarif"
+    yield "convert", scanrun("convert", folder / "trivy.json", "--from", "trivy", "-o", log)
+    yield "gate", scanrun("gate", log, "--quiet")
+    yield "merge", scanrun("merge", log, "-o", folder / "merged.sarif")
+    cost("-c", AS_A_TOOL, log, foreign)
+    yield "convert a tool's SARIF", scanrun("convert", foreign, "-o", folder / "own.sarif")
+    yield "gate a tool's SARIF", scanrun("gate", foreign, "--quiet")
+    yield "merge a tool's SARIF", scanrun("merge", foreign, "-o", folder / "merged.sarif")
+
+
+def compile_modules(folder: Path) -> None:
+    """Have Python's modules compiled once, as those of an installed scanrun are."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
+    scanrun("gate", "--help")
+    scanrun("convert", "--help")
+    scanrun("plugins")
+
+
+def scanrun(*arguments: str | Path) -> Cost:
+    """Return what a command costs, start-up included. That the gate fails is no matter here."""
+    return cost("-m", "scanrun", *arguments)
+
+
+def cost(*arguments: str | Path) -> Cost:
+    """Return what a Python process of its own costs."""
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"{arguments[1]} {arguments[2]}: exit {process.returncode}")
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def write_report(path: Path, count: int) -> int:
+    """Write a report as Trivy does, file by file, and return its size."""
+    head = {"SchemaVersion": 2, "Trivy": {"Version": "0.66.0"}, "ArtifactName": "/src"}
+    with path.open("w") as stream:
+        stream.write(json.dumps(head)[:-1] + ', "Results": [')
+        for start in range(0, count, PER_FILE):
+            section = {
+                "Target": f"services/app-{start // PER_FILE}/package-lock.json",
+                "Class": "lang-pkgs",
+                "Type": "npm",
+                "Vulnerabilities": [vulnerability(n) for n in range(start, start + PER_FILE)],
+            }
+            stream.write(("," if start else "") + json.dumps(section, indent=2))
+        stream.write("]}")
+    return path.stat().st_size
+
+
+def vulnerability(number: int) -> dict[str, Any]:
+    """Return one vulnerability as Trivy writes it."""
+    flaw, package = number % RULES, number % PACKAGES
+    name, version = f"package-{package}", f"{package % 7}.{flaw % 13}.{number % 5}"
+    return {
+        "VulnerabilityID": f"CVE-2024-{10000 + flaw}",
+        "VendorIDs": [f"GHSA-{flaw:04d}-abcd-efgh"],
+        "PkgID": f"{name}@{version}",
+        "PkgName": name,
+        "PkgIdentifier": {"PURL": f"pkg:npm/{name}@{version}", "UID": f"{number:016x}"},
+        "InstalledVersion": version,
+        "FixedVersion": f"{package % 7}.{flaw % 13 + 1}.0",
+        "Status": "fixed",
+        "SeveritySource": "ghsa",
+        "PrimaryURL": f"https://avd.aquasec.com/nvd/cve-2024-{10000 + flaw}",
+        "Fingerprint": f"sha256:{number:064x}",
+        "Title": f"{name}: {FLAWS[flaw % len(FLAWS)]} in function number {flaw}",
+        "Description": f"A flaw was found in {name}. {TEXT * 4}",
+        "Severity": ("CRITICAL", "HIGH", "MEDIUM", "LOW")[flaw % 4],
+        "CweIDs": [f"CWE-{79 + flaw % 50}"],
+        "CVSS": {"nvd": {"V3Vector": "CVSS:3.1/AV:N", "V3Score": (9.8, 7.5, 5.3, 3.1)[flaw % 4]}},
+        "References": [f"https://nvd.nist.gov/vuln/detail/CVE-2024-{10000 + flaw}"],
+        "PublishedDate": "2024-05-01T10:15:00Z",
+    }
 
 
 if __name__ == "__main__":

@@ -5,12 +5,25 @@ With TEST_REQUIRE_ENGINE or TEST_REQUIRE_LAB set (as `.ci/run` does) such a skip
 
 import json
 import os
+import signal
+import subprocess
+import uuid
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import docker
 import pytest
 import requests
+
+pytest_plugins = ["pipeline_kit"]
+
+# a shell that starts the tests in the background has them ignore it, and what they start as well
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)  # `nohup` holds for the tests alone
 
 LAB_FILE = Path(__file__).parent.parent / "lab" / "work" / "lab.json"
 
@@ -61,3 +74,67 @@ def lab():
     """Return what lab/build says it has built (lab/work/lab.json)."""
     _require("LAB", lab_problem())  # set up before the fixture above is asked
     return json.loads(LAB_FILE.read_text())
+
+
+@pytest.fixture(scope="session")
+def nvd_table(lab):
+    """Return a table of the configuration: Dependency-Check's data comes from the lab's files."""
+    feed = lab["dependency_check"]["12.2.2"]["feed"]
+    return (
+        f'[scanner.dependency-check]\nnvd_datafeed = "{feed}"\nkev_url = "{feed}/kev.json"\n'
+        f'retirejs_url = "{feed}/jsrepository.json"\n'
+        f'hosted_suppressions_url = "{feed}/hosted-suppressions.xml"\n'
+    )
+
+
+@dataclass(frozen=True)
+class WarmSonar:
+    """A SonarQube that is up; its administrator is `admin`, with the same password."""
+
+    url: str
+    """Where this machine reaches it."""
+    inside: str
+    """Where containers reach it, from any network with a way out."""
+    container: str
+    user: str = "admin"
+    password: str = "admin"
+
+    def token(self, kind="GLOBAL_ANALYSIS_TOKEN", **more):
+        """Make a token of the administrator's, and return it."""
+        answer = requests.post(
+            f"{self.url}/api/user_tokens/generate",
+            data={"name": uuid.uuid4().hex, "type": kind, **more},
+            auth=(self.user, self.password),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer.json()["token"]
+
+
+@pytest.fixture(scope="session")
+def warm_sonar(lab):
+    """Give one server for all tests of the session: each makes projects of its own in it.
+
+    TEST_SONAR_URL says where one runs already (`lab/sonar start NAME PORT`): that one is used, and
+    left running.
+    """
+    command = LAB_FILE.parent.parent / "sonar"
+    there = os.environ.get("TEST_SONAR_URL")
+    name = publisher(urlsplit(there).port) if there else f"scanrun-test-sonar-{os.getpid()}"
+    verb = "address" if there else "start"
+    try:
+        told = subprocess.run([command, verb, name], capture_output=True, text=True, check=False)
+        if told.returncode:
+            pytest.fail(f"lab/sonar {verb}: {told.stderr}")
+        url, inside = told.stdout.split()
+        yield WarmSonar(url, inside, name)
+    finally:
+        if not there:
+            subprocess.run([command, "stop", name], check=True)
+
+
+def publisher(port):
+    """Return the name of the container that publishes `port`."""
+    with closing(docker.from_env()) as client:
+        (container,) = client.containers.list(filters={"publish": str(port)})
+        return container.name

@@ -257,6 +257,20 @@ def test_a_reader_keeps_its_edition_through_one_update(tmp_path):
     assert [held.path.is_dir() for held in editions] == [False, True, True]
 
 
+def test_an_update_is_in_force_though_the_clock_was_ahead_before(tmp_path):
+    cache = Cache(tmp_path)
+    ahead = [cache.update(DATABASE, write, force=True).path for _ in range(2)]
+    for path, name in zip(ahead, ("A1", "A2"), strict=True):
+        path.rename(path.with_name(f"29990101T{'0' * 12}-0000000{name[1]}"))
+    (tmp_path / DATABASE.name / "current").write_text(f"29990101T{'0' * 12}-00000002\n")
+
+    held = [cache.update(DATABASE, write, force=True) for _ in range(2)]
+
+    assert cache.current(DATABASE) == held[1]
+    left = {each.name for each in held[0].path.parent.iterdir() if each.is_dir()}
+    assert left == {each.path.name for each in held}
+
+
 def test_a_name_can_not_leave_the_cache(tmp_path):
     outside = Database(name="../x", title="x", update=DATABASE.update, read=read)
 

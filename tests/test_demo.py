@@ -68,7 +68,7 @@ def test_the_demo_chooses_containers_and_fails_its_gate_in_them(demo):
     assert "engine: containers" in told
     assert (verdict["status"], verdict["exit_code"]) == ("failed", 1)
     assert completed(verdict) >= {"trivy", "bandit", "detect-secrets", "zizmor"}
-    assert {"CVE-2021-44906", "CVE-2018-18074"} <= rules(log, "trivy")
+    assert {"CVE-2021-44906", "CVE-2018-18074", "CVE-2021-44228"} <= rules(log, "trivy")
 
 
 def test_the_demo_without_an_engine_says_why_and_scans_all_the_same(demo):
@@ -77,3 +77,15 @@ def test_the_demo_without_an_engine_says_why_and_scans_all_the_same(demo):
     assert "engine: local" in told
     assert "problem" in told
     assert verdict["status"] == "failed"
+
+
+def test_the_quartet_without_a_lab_says_what_to_build(tmp_path):
+    (tmp_path / "examples").mkdir()
+    shutil.copy(ROOT / "examples/demo.sh", tmp_path / "examples")
+
+    done = subprocess.run(
+        [tmp_path / "examples/demo.sh", BIN, "quartet"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "run `make lab`" in done.stderr

@@ -57,6 +57,23 @@ def test_modules_named_in_the_architecture_exist():
     assert not missing
 
 
+def test_messages_on_the_page_of_the_application_are_those_that_are_told():
+    page = (ROOT / "docs" / "app.md").read_text().partition("## Incomplete")[2]
+    source = "".join(
+        path.read_text() for folder in ("src", "plugins") for path in (ROOT / folder).rglob("*.py")
+    )
+    rows = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    pieces = [
+        piece.strip()
+        for span in re.findall(r"`([^`]+)`", " ".join(rows))
+        for piece in re.split(r"…|\d+.*", span)
+        if piece.strip()
+    ]
+
+    assert len(pieces) > 20
+    assert [piece for piece in pieces if piece not in source] == []
+
+
 def plugin_files():
     return sorted((ROOT / "plugins").rglob("*.py"))
 

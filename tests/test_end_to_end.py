@@ -27,14 +27,14 @@ def app(tmp_path):
 
 
 @pytest.fixture
-def config(lab, tmp_path):
-    """Return a configuration that only says where the lab's database lies."""
+def config(lab, tmp_path, nvd_table):
+    """Return a configuration that only says where the lab's databases lie."""
     path = tmp_path / "lab.toml"
     tables = (
         f'[scanner.{name}]\ndb_repository = "{lab["db_repository"]}"\n'
         for name in ("trivy", "trivy-image")
     )
-    path.write_text("".join(tables))
+    path.write_text("".join(tables) + nvd_table)
     return path
 
 
@@ -80,19 +80,23 @@ def test_gate_fails_for_the_right_reasons_in_containers(app, config):
     ended = {each["name"]: each["status"] for each in verdict["scanners"]}
     assert ended == {
         "bandit": "completed",
+        "dependency-check": "completed",
         "detect-secrets": "completed",
+        "sonar": "not-applicable",
         "trivy": "completed",
         "trivy-image": "not-applicable",
+        "zap": "not-applicable",
         "zizmor": "completed",
     }, done.stdout
     found = rules(app)
     assert "CVE-2021-44906" in found["trivy"]
     assert "DS-0002" in found["trivy"]
     assert "B602" in found["bandit"]
+    assert {"CVE-2021-44228", "CVE-2023-45857"} <= found["dependency-check"]
     assert "template-injection" in found["zizmor"]
     assert found["detect-secrets"]
     evidence = {each["name"]: each["evidence"] for each in verdict["scanners"]}
-    proven = ("bandit", "detect-secrets", "trivy", "zizmor")
+    proven = ("bandit", "dependency-check", "detect-secrets", "trivy", "zizmor")
     assert {evidence[name]["canary"] for name in proven} == {"found"}
     assert evidence["trivy"]["data_updated"]
     assert left_on_engine(verdict["run_id"]) == []

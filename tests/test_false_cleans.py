@@ -1,5 +1,6 @@
 """docs/false-cleans.md against the tests that it names."""
 
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def nodes(rows):
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider",
          FOLDER, *files],
         cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},  # a -v of the caller would undo our -q
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return {line for line in done.stdout.splitlines() if "::" in line}

@@ -61,7 +61,17 @@ def test_this_very_version_is_installed():
     assert invocation.gate_requirement == "scanrun==1.2.3rc1+local.1"
 
 
-@pytest.mark.parametrize("key", ["scanners", "formats", "engine", "version", "output"])
+def test_a_named_configuration_is_named_wherever_one_is_read():
+    invocation = Invocation(config="./ci/strict.toml", fail_on_configured=True)
+
+    assert invocation.command == "scanrun all --config ci/strict.toml"
+    assert invocation.scan_command == "scanrun all --fail-on never --config ci/strict.toml"
+    assert invocation.gate_command == (
+        "scanrun gate .scanrun/results.sarif --config ci/strict.toml"
+    )
+
+
+@pytest.mark.parametrize("key", ["scanners", "formats", "engine", "version", "output", "config"])
 @pytest.mark.parametrize("value", HOSTILE, ids=ascii)
 def test_a_value_that_would_have_to_be_quoted_is_refused(key, value):
     with pytest.raises(ConfigError, match="can't stand in a CI file"):
@@ -76,8 +86,16 @@ def test_an_output_folder_outside_of_the_tree_is_refused(output):
         Invocation(output=output)
 
 
+@pytest.mark.parametrize("config", ["/etc/scanrun.toml", "../scanrun.toml", "a/../../b.toml"])
+def test_a_configuration_outside_of_the_tree_is_refused(config):
+    with pytest.raises(ConfigError, match="configuration file"):
+        Invocation(config=config)
+
+
 def test_what_is_taken_needs_no_quoting():
-    invocation = Invocation(output="a.b/c-d_e", scanners=("x-1",), engine="my_engine")
+    invocation = Invocation(
+        config="a.toml", output="a.b/c-d_e", scanners=("x-1",), engine="my_engine"
+    )
 
     for line in (invocation.command, invocation.scan_command, invocation.gate_command):
         assert shlex.join(shlex.split(line)) == line

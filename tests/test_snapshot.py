@@ -156,6 +156,7 @@ def test_files_that_would_pass_for_canaries_are_left_out_and_make_the_run_incomp
         ("vanished", True),
         ("path too long", True),
         ("submodule not checked out", True),
+        ("tracked in scanrun's own folder", True),
         ("exclude", False),
         ("git ignore", False),
         ("link", False),

@@ -8,6 +8,7 @@ import pytest
 from scanrun.errors import UsageError
 from scanrun.git import GitError, read_work_tree
 from scanrun.model import LeftOut
+from scanrun.output import opened
 from scanrun.snapshot import take_snapshot
 
 
@@ -127,6 +128,66 @@ def test_tracked_files_in_scanrun_s_own_folders_are_told(repository, folder):
     count = 2 if folder == "lib" else 1
     assert snapshot.notes == (f"{count} tracked files in scanrun's own folders are not scanned",)
     assert f"{folder}/evil.py" not in paths(snapshot)
+
+
+def run_into(folder):
+    with opened(folder, {}):
+        pass
+
+
+def test_mark_that_is_committed_hides_no_tracked_file(repository):
+    run_into(repository / "lib/.scanrun")
+    plant(repository, "lib/.scanrun/evil.py", "lib/.scanrun/raw/evil.py")
+    git(repository, "add", "-f", ".")
+    git(repository, "commit", "-qm", "two")
+    plant(repository, "lib/.scanrun/results.sarif")
+
+    snapshot = take(repository)
+
+    assert {"lib/.scanrun/evil.py", "lib/.scanrun/raw/evil.py"} < {*paths(snapshot)}
+    assert rules(snapshot)["lib/.scanrun/results.sarif"] == "git ignore"
+    assert snapshot.unread == ()
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_is_tracked_in_the_output_folder_was_not_scanned(repository, broken):
+    run_into(repository / ".scanrun")
+    plant(repository, ".scanrun/evil.py")
+    git(repository, "add", "-f", ".scanrun/evil.py")
+
+    snapshot = take(repository, exclude=() if broken else [".scanrun/*"])
+
+    told = "'.scanrun/evil.py' (tracked in scanrun's own folder)"
+    assert snapshot.unread == ((told,) if broken else ())
+
+
+def test_submodule_in_the_place_of_the_output_folder_was_not_scanned(repository, tmp_path):
+    plant(tmp_path / "other", "evil.py")
+    commit_all(tmp_path / "other")
+    git(repository, "submodule", "--quiet", "add", str(tmp_path / "other"), ".scanrun")
+
+    snapshot = take(repository)
+
+    assert snapshot.unread == ("'.scanrun' (tracked in scanrun's own folder)",)
+
+
+def test_run_of_before_is_left_out_wherever_it_lies(repository):
+    run_into(repository / ".scanrun")
+    run_into(repository / "lib/.scanrun")
+    plant(repository, ".scanrun/raw/x.py", "lib/.scanrun/raw/x.py")
+
+    snapshot = take(repository)
+
+    assert paths(snapshot) == ["app.py", "lib/a.py"]
+    assert (snapshot.unread, snapshot.dirty) == ((), False)
+
+
+def test_mark_hides_nothing_where_git_can_not_say_what_is_tracked(repository):
+    run_into(repository / "lib/.scanrun")
+    plant(repository, "lib/.scanrun/evil.py")
+    (repository / ".git/HEAD").write_bytes(b"broken")
+
+    assert "lib/.scanrun/evil.py" in paths(take(repository))
 
 
 def test_ignored_files_that_a_scanner_asks_for_are_taken(repository):

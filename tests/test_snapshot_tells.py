@@ -4,6 +4,8 @@ import pytest
 
 from scanrun.model import Influence, Tell
 from scanrun.snapshot import take_snapshot
+from scanrun.stages.tells import tell_influences
+from scanrun_plugins.scanners.sonar.scanner import Sonar
 
 TOLD = Influence(effect="changes it", left_out=False)
 SECTION = Influence(effect="has settings", left_out=False, holding=r"^\[tool\.x\b")
@@ -63,3 +65,24 @@ def test_a_file_is_told_for_what_it_holds(take, text, told):
     files, tells = take({"p.toml": text}, {"x": {"p.toml": SECTION}})
 
     assert (files, len(tells)) == (["p.toml"], told)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, "has no effect on sonar"),
+        ({"project_settings": "ignore"}, "has no effect on sonar"),
+        (
+            {"project_settings": "allow"},
+            "is heeded by sonar, as project_settings = 'allow' asks: it says what is analysed",
+        ),
+    ],
+)
+def test_a_file_that_an_option_asks_to_heed_is_told_as_heeded(tmp_path, options, told):
+    (tmp_path / "sonar-project.properties").touch()
+    sonar = Sonar()
+    snapshot = take_snapshot(tmp_path, environment={}, tells={"sonar": sonar.tells})
+
+    (text,) = tell_influences(snapshot, [sonar], {}, {"sonar": options})
+
+    assert f"'sonar-project.properties' {told}" in text

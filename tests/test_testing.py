@@ -118,6 +118,10 @@ class Relative(Good):
     step = Step.scan("a/b:1", (), output="r.json")
 
 
+class RelativeSecret(Good):
+    step = Step.scan("a/b:1", (), output=REPORT, sealed={"token": lambda values: b""})
+
+
 class ClimbingCanary(Good):
     def canary(self):
         return Canary({"../c.py": b"x"}, "R")
@@ -179,6 +183,7 @@ def test_tool_that_writes_sarif_takes_a_few_lines(check_scanner):
         (Lenient, "was read as"),
         (Unpinned, "no pinned version"),
         (Relative, "not absolute"),
+        (RelativeSecret, "not absolute"),
         (ClimbingCanary, "leaves its folder"),
         (BadSign, "no pattern"),
         (Lax, "keys that nobody knows"),

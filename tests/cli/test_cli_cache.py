@@ -2,13 +2,20 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scanrun.cache import Cache
 from scanrun.cli.app import run
+from scanrun.cli.cache import Wanted, fetcher
+from scanrun.errors import CacheError, StepError
+from scanrun.model import Located
+from scanrun.sarif.mask import Masker
+from scanrun.testing import FakeEngine, Reply
 from scanrun_plugins.scanners.trivy.command import TreeOptions
 from scanrun_plugins.scanners.trivy.databases import vulnerability_database
+from scanrun_plugins.scanners.trivy.tree import Trivy
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -74,16 +81,32 @@ def install_trivy(tmp_path, monkeypatch):
     return stated
 
 
+@pytest.fixture
+def held_since(tmp_path, monkeypatch, capsys):
+    """Return a function that asks the doctor about a database of some age."""
+    install_trivy(tmp_path, monkeypatch)
+
+    def ask(updated):
+        Cache.of(os.environ).put(database(), edition(tmp_path / "edition", updated))
+        code = run(["doctor", ".", "--engine", "local"])
+        return code, capsys.readouterr().out.splitlines()
+
+    return ask
+
+
 def test_status_of_an_empty_cache_names_what_is_missing(capsys):
     assert run(["cache", "status"]) == 0
-    assert capsys.readouterr().out.split() == ["trivy-db-2", "absent"]
+    assert capsys.readouterr().out.split() == [
+        *("dependency-check-db-5.6", "absent"),
+        *("trivy-db-2", "absent"),
+    ]
 
 
 def test_status_tells_age_size_format_and_next_update(tmp_path, capsys):
     held(tmp_path)
 
     assert run(["cache", "status"]) == 0
-    line = capsys.readouterr().out
+    line = capsys.readouterr().out.splitlines()[-1]
     assert line.split()[:2] == ["trivy-db-2", "fresh"]
     for word in (" old", "4.", "kB", "format 2", "next update 20"):
         assert word in line
@@ -95,7 +118,7 @@ def test_status_as_json_is_for_programs(tmp_path, capsys):
     assert run(["cache", "status", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["folder"] == str(cache.root)
-    (row,) = found["databases"]
+    row = found["databases"][-1]
     assert (row["name"], row["state"], row["version"]) == ("trivy-db-2", "fresh", "format 2")
     assert row["updated"] == NOW.isoformat(timespec="seconds")
 
@@ -116,6 +139,14 @@ def test_update_fetches_once_and_then_finds_it_fresh(tmp_path, monkeypatch, caps
     assert run(["cache", "update", "--engine", "local"]) == 0
     assert "trivy-db-2 is fresh" in capsys.readouterr().out
     assert Cache.of(os.environ).current(database()) is not None
+
+
+def test_update_passes_by_what_only_a_container_could_fetch(tmp_path, monkeypatch, capsys):
+    install_trivy(tmp_path, monkeypatch)
+
+    assert run(["cache", "update", "--engine", "local"]) == 0
+    assert "dependency-check-db-5.6 can't be fetched on this engine" in capsys.readouterr().err
+    assert run(["cache", "update", "dependency-check-db-5.6", "--engine", "local"]) == 3
 
 
 def test_update_takes_the_repository_of_the_configuration(here, tmp_path, monkeypatch):
@@ -194,3 +225,39 @@ def test_the_real_download_works_without_the_public_registry(lab, tmp_path):
 
     assert code == 0
     assert Path(Cache.of(os.environ).current(database()).path, "trivy.db").is_file()
+
+
+def test_failed_update_does_not_show_the_secret_that_its_step_has_printed(tmp_path):
+    secret = "s3cr3t" + "-of-the-feed"
+    reply = Reply(error=StepError(f"it ended; it said: key {secret}"))
+    engine = FakeEngine({"trivy": reply})
+    engines = SimpleNamespace(
+        place=lambda step, choice: ("fake", Located("trivy")),
+        session=lambda name: engine.open(None),
+        settings=SimpleNamespace(scratch=tmp_path),
+    )
+    wanted = Wanted(Trivy(), database(), database().update, None, ())
+    update = fetcher(Cache(tmp_path), engines, wanted, Masker([secret]))
+
+    with pytest.raises(CacheError, match=r"key \*+$"):
+        update(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [
+        (timedelta(hours=1), "ok       database trivy-db-2: 1 h old"),
+        (timedelta(days=400), "is 400 d old, and"),
+        (timedelta(days=-40), "newer than this clock"),
+    ],
+    ids=["fresh", "old", "future"],
+)
+def test_doctor_believes_no_database_that_a_scan_would_not_believe(here, held_since, age, said):
+    (here / "package-lock.json").write_text('{"lockfileVersion": 3, "packages": {}}')
+
+    code, told = held_since(NOW - age)
+
+    (line,) = (each for each in told if "database trivy-db-2" in each)
+    assert code == (0 if age == timedelta(hours=1) else 1)
+    assert line.startswith("problem" if code else "ok")
+    assert said in line

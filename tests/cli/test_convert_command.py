@@ -32,6 +32,10 @@ class Lines:
 def scanrun_register_scanners():
     return [Lines("lines")]
 """
+VERSIONED = """
+import os
+Lines.version = lambda self, outputs: "1 \\x1b[2J" + os.environ["MY_PASSWORD"]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +107,26 @@ def test_converting_twice_changes_nothing(log, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({}, 0),
+        ({"findings": 5}, 3),
+        ({"unread": ["a.py: permission denied"]}, 3),
+        ({"conditions": [{"name": "gate", "passed": False, "detail": "", "required": True}]}, 1),
+    ],
+)
+def test_a_log_of_ours_is_judged_the_same_once_converted(tmp_path, more, code):
+    ours = {"name": "sonar", "category": "sast", "status": "completed", "required": True}
+    head = {"scanrun": {**ours, "findings": 0, "suppressed": 0, **more}}
+    told = {"tool": {"driver": {"name": "S"}}, "results": [], "properties": head}
+    (tmp_path / "ours.sarif").write_text(json.dumps({"version": "2.1.0", "runs": [told]}))
+
+    assert run(["gate", "ours.sarif"]) == code
+    assert run(["convert", "ours.sarif", "-o", "again.sarif"]) == 0
+    assert run(["gate", "again.sarif"]) == code
+
+
+@pytest.mark.parametrize(
     "data",
     [b"", b"{}", b"<xml/>", b'{"version": "2.1.0", "runs": []}', b"[1, 2"],
     ids=["empty", "nobody's", "xml", "no run", "cut off"],
@@ -131,6 +155,30 @@ def test_the_refusal_names_what_was_tried(tmp_path, capsys):
 @pytest.mark.parametrize("name", ["detect-secrets", "ruff", "zizmor", "sarif"])
 def test_another_scanners_report_is_refused(name):
     assert run(["convert", BANDIT, "--from", name]) == 3
+
+
+@pytest.mark.parametrize("name", ["sarif", "tool"])
+def test_a_secret_of_the_environment_and_escapes_are_not_written(
+    tmp_path, monkeypatch, capsys, name
+):
+    word = "hunter" + "2hunter2hunter2"
+    monkeypatch.setenv("MY_PASSWORD", word)
+    tool = {"driver": {"name": "One", "version": f"1 \x1b[2J{word}"}}
+    result = {"ruleId": "R1", "message": {"text": f"found {word}"}}
+    log = json.dumps({"version": "2.1.0", "runs": [{"tool": tool, "results": [result]}]})
+    (tmp_path / "report").write_text(log if name == "sarif" else "R1\n")
+    plugin = tmp_path.parent / f"{tmp_path.name}.py"
+    plugin.write_text(PLUGIN.replace('"lines"', '"tool"') + VERSIONED)
+
+    code = run(["convert", "report", "--from", name, "--plugin", str(plugin), "-o", "out.sarif"])
+
+    (run_of_it,) = json.loads((tmp_path / "out.sarif").read_text())["runs"]
+    text = json.dumps(run_of_it)
+    assert (code, capsys.readouterr().err) == (0, "")
+    assert len(run_of_it["results"]) == 1
+    assert run_of_it["tool"]["driver"]["version"] == "1 ********"
+    assert word not in text
+    assert "\\u001b" not in text
 
 
 def test_a_misspelt_scanner_is_a_usage_error_with_the_nearest_name(capsys):
@@ -191,3 +239,49 @@ def test_a_local_plugins_report_is_converted(tmp_path, capsys):
     shown = capsys.readouterr()
     assert code == 0, shown.err
     assert json.loads(shown.out)["runs"][0]["results"][0]["ruleId"] == "eval"
+
+
+@pytest.mark.parametrize(
+    ("name", "report"),
+    [
+        ("trivy", "trivy/tree.json"),
+        ("trivy-image", "trivy/image-canary.json"),
+        ("dependency-check", "dependency-check/subset-12.2.2.json"),
+        ("sonar", "sonar/issues_26_9.json"),
+    ],
+)
+def test_every_scanner_of_several_steps_converts_its_main_report(name, report, capsysbinary):
+    assert run(["convert", str(DATA / report), "--from", name]) == 0
+
+    (converted,) = json.loads(capsysbinary.readouterr().out)["runs"]
+    assert converted["results"]
+
+
+def test_an_empty_list_is_no_clean_report_of_anybodys(tmp_path, capsys):
+    (tmp_path / "report").write_text("[]")
+
+    assert run(["convert", "report", "-o", "out.sarif"]) == 3
+    assert run(["convert", "report", "--from", "ruff", "-o", "out.sarif"]) == 3
+    assert "any tool could have written it" in capsys.readouterr().err
+    assert not (tmp_path / "out.sarif").exists()
+
+
+def test_bandits_report_on_no_file_does_not_pass_the_gate(tmp_path):
+    report = {"errors": [], "metrics": {"_totals": {"loc": 0}}, "results": []}
+    (tmp_path / "report").write_text(json.dumps(report))
+
+    run(["convert", "report", "-o", "out.sarif"])
+
+    assert run(["gate", "out.sarif"]) == 3
+
+
+def test_a_tools_own_fingerprints_are_cleaned_as_its_messages_are(log, tmp_path):
+    token = "ghp_" + "k3Yp" * 9
+    report = json.loads(Path(log).read_text())
+    report["runs"][0]["results"][0]["partialFingerprints"] = {"it/v1": f"\x1b[31mof {token}"}
+    Path(log).write_text(json.dumps(report))
+
+    run(["convert", log, "-o", "out.sarif"])
+
+    (found,) = json.loads((tmp_path / "out.sarif").read_text())["runs"][0]["results"]
+    assert found["partialFingerprints"]["it/v1"] == "of ********"

@@ -45,7 +45,80 @@ def test_the_configuration_of_the_tree_counts(tmp_path, capsys):
 
     text = capsys.readouterr().out
     assert "scanrun all --fail-on never --engine local --output build/scan" in text
-    assert "scanrun gate build/scan/results.sarif --fail-on medium" in text
+    assert "scanrun gate build/scan/results.sarif\n" in text
+
+
+@pytest.mark.parametrize("system", FILES)
+def test_a_threshold_of_the_configuration_is_left_to_it_so_that_a_stricter_one_counts(
+    tmp_path, capsys, system
+):
+    (tmp_path / "scanrun.toml").write_text('[gate]\nfail_on = "medium"\n')
+
+    run(["emit", system, str(tmp_path)])
+
+    text = capsys.readouterr().out
+    assert "medium" not in text
+    assert "--fail-on" not in text.replace("scanrun all --fail-on never", "")
+
+
+def test_a_configuration_that_says_no_threshold_leaves_the_one_line_as_it_is(tmp_path, capsys):
+    (tmp_path / "scanrun.toml").write_text('[scan]\nengine = "local"\n')
+
+    run(["emit", "codebuild", str(tmp_path)])
+
+    assert "scanrun all --fail-on high --engine local\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("system", FILES)
+def test_a_named_configuration_is_named_in_each_line_from_the_root_of_the_tree(
+    tmp_path, monkeypatch, capsys, system
+):
+    (tmp_path / "ci").mkdir()
+    (tmp_path / "ci" / "strict.toml").write_text('[output]\ndir = "other"\n')
+    monkeypatch.chdir(tmp_path / "ci")
+
+    code = run(["emit", system, "..", "--config", "strict.toml", "--fail-on", "low"])
+
+    text = capsys.readouterr().out
+    lines = [line for line in text.splitlines() if "scanrun all" in line or "scanrun gate" in line]
+    assert code == 0
+    assert lines
+    assert all("--config ci/strict.toml" in line for line in lines)
+    assert "--fail-on low --config" in text
+
+
+def test_the_threshold_of_a_named_configuration_is_left_to_it(tmp_path, capsys):
+    (tmp_path / "strict.toml").write_text('[gate]\nfail_on = "low"\n')
+
+    run(["emit", "codebuild", str(tmp_path), "--config", str(tmp_path / "strict.toml")])
+
+    assert "- scanrun all --config strict.toml\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["../strict.toml", "its own.toml", "$(id).toml"])
+def test_a_configuration_that_the_ci_machine_would_not_find_is_refused(tmp_path, capsys, name):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / name).write_text("[gate]\n")
+
+    code = run(["emit", "codebuild", str(tree), "--config", str(tree / name)])
+
+    answer = capsys.readouterr()
+    assert (code, answer.out) == (2, "")
+    assert Path(name).name in answer.err
+
+
+def test_the_threshold_of_a_configuration_that_only_a_variable_names_is_written(
+    tmp_path, monkeypatch, capsys
+):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tmp_path / "mine.toml").write_text('[gate]\nfail_on = "low"\n')
+    monkeypatch.setenv("SCANRUN_CONFIG", str(tmp_path / "mine.toml"))
+
+    run(["emit", "codebuild", str(tree)])
+
+    assert "- scanrun all --fail-on low\n" in capsys.readouterr().out
 
 
 def test_flags_count_more_than_the_configuration(tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -153,6 +154,25 @@ def test_a_secret_in_another_tools_message_is_not_shown(tmp_path, capsys):
     assert token not in shown
 
 
+@pytest.mark.parametrize("options", [[], ["--json"], ["--verbose"]], ids=["plain", "json", "long"])
+def test_a_secret_of_the_environment_is_not_shown(tmp_path, monkeypatch, capsys, options):
+    word = "hunter" + "2hunter2hunter2"
+    monkeypatch.setenv("MY_PASSWORD", word)
+    told = {"message": {"text": f"no login with {word}"}, "level": "error"}
+    head = {"invocations": [{"toolExecutionNotifications": [told]}]}
+    result = {"ruleId": "R1", "level": "error", "message": {"text": f"found {word}"}}
+    tool = {"driver": {"name": f"T {word}", "version": word}}
+    log = {"version": "2.1.0", "runs": [{"tool": tool, "results": [result], **head}]}
+    (tmp_path / "1.sarif").write_text(json.dumps(log))
+
+    code = run(["gate", "1.sarif", *options])
+
+    answer = capsys.readouterr()
+    assert code == 1
+    assert "********" in answer.out
+    assert word not in answer.out + answer.err
+
+
 def test_no_report_at_all_is_a_usage_error():
     assert run(["gate"]) == 2
 
@@ -256,3 +276,32 @@ def test_a_tool_does_not_clear_its_own_findings(tmp_path, suppression):
     path.write_text(json.dumps({"version": "2.1.0", "runs": [run_]}))
 
     assert run(["gate", str(path)]) == 1
+
+
+def test_a_value_that_is_a_scanners_name_hides_it_from_no_limit(saved, tmp_path, monkeypatch):
+    (tmp_path / "scanrun.toml").write_text(
+        '[[gate.limits]]\nscanner = "detect-secrets"\nmaximum = 0\n'
+    )
+    log = saved("low", name="detect-secrets")
+    monkeypatch.setenv("SECRET_SCANNER", "detect-secrets")
+
+    codes = [run(["gate", log]), run(["merge", log, "-o", "all.sarif"]), run(["gate", "all.sarif"])]
+
+    assert codes == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("report", "code"), [("scan.sarif", 0), ("nosuch.sarif", 2)])
+def test_a_secret_that_is_no_text_changes_no_exit_code(saved, monkeypatch, report, code):
+    saved("low")
+    monkeypatch.setenv("DB_PASSWORD", os.fsdecode(b"abcdefgh\xe9"))
+
+    assert run(["gate", report]) == code
+
+
+def test_an_error_that_can_not_be_shown_keeps_its_exit_code(monkeypatch):
+    def broken(_):
+        raise ValueError("unshowable")
+
+    monkeypatch.setattr("scanrun.cli.app.show_error", broken)
+
+    assert run(["gate", "nosuch.sarif"]) == 2

@@ -66,3 +66,27 @@ def test_suppressed_findings_are_listed_without_a_limit_only():
     assert [each.path for each in Listing.of(found, limit=None).suppressed()] == ["a", "b"]
     assert not Listing.of(found, limit=5).suppressed()
     assert not list(Listing.of(found, limit=None).groups())
+
+
+@pytest.mark.parametrize("limit", [3, None])
+def test_what_may_be_left_out_by_its_place_would_not_have_been_shown(limit):
+    chance = random.Random(1)
+    found = [
+        finding(
+            f"{chance.randint(0, 40):03}.py", chance.randint(1, 5), chance.choice(["high", "low"])
+        )
+        for _ in range(400)
+    ]
+    found += [finding("a.py", suppressed=True)]
+    chance.shuffle(found)
+
+    quick = Listing(limit)
+    for each in found:
+        if quick.shows(each.severity, each.path, each.line, suppressed=each.suppressed):
+            quick.add(each)
+        else:
+            quick.count(each.severity, suppressed=each.suppressed)
+
+    whole = Listing.of(found, limit)
+    assert list(quick.groups()) == list(whole.groups())
+    assert quick.suppressed() == whole.suppressed()

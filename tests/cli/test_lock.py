@@ -12,7 +12,7 @@ ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 PLUGIN = """
 import json, os
 from pathlib import Path
-from scanrun.api import Isolation, MissingToolError, hookimpl
+from scanrun.api import Applies, Isolation, MissingToolError, hookimpl
 
 KNOWN = json.loads((Path(__file__).parent / "registry.json").read_text())
 
@@ -57,7 +57,7 @@ class Tool:
         self.category = "sast"
 
     def applies(self, target):
-        raise AssertionError("what the tree holds makes no difference")
+        return Applies(yes=False, reason="what the tree holds", configured=self.name != "unset")
 
     def steps(self, target):
         from scanrun.api import Step
@@ -82,6 +82,7 @@ def scanrun_register_scanners():
         Tool("usual", "tools/usual:1"),
         Tool("homemade", "tools/homemade:1", pulled=False),
         Rare("rare", "tools/rare:1"),
+        Tool("unset", "tools/unset:1"),
     ]
 """
 
@@ -96,7 +97,8 @@ def lock(tmp_path):
     tree.mkdir()
 
     def run_lock(known, *args, config=""):
-        skip = ["bandit", "detect-secrets", "ruff", "trivy", "trivy-image", "zizmor"]
+        skip = ["bandit", "dependency-check", "detect-secrets", "ruff", "sonar", "trivy"]
+        skip += ["trivy-image", "zizmor"]
         scan = f'[scan]\nengine = "fake"\nskip = {json.dumps(skip)}\n'
         (tree / "scanrun.toml").write_text(scan + config)
         (plugins / "registry.json").write_text(json.dumps(known))

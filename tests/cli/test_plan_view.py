@@ -49,6 +49,17 @@ def test_quiet_and_verbose_print_the_plan_that_was_asked_for(plan):
     assert "scan: " in plan("--verbose")
 
 
+@pytest.mark.parametrize("form", ["--quiet", "--json"])
+def test_what_the_tree_s_file_sets_is_told_masked(plan, tmp_path, form):
+    token = "ghp_" + "k3Yp" * 9
+    (tmp_path / "tree" / "scanrun.toml").write_text(f'[scan]\nexclude = ["{token}"]\n')
+
+    shown = plan(form)
+
+    assert "leaves files out ('********')" in shown
+    assert token not in shown
+
+
 def keys(value, path=""):
     """Return the dotted keys of all objects in a JSON value."""
     if isinstance(value, list):
@@ -65,5 +76,9 @@ def test_json_has_the_documented_keys(plan):
     shown = json.loads(plan("--json", "--exclude", "vendor/"))
 
     documented = keys(json.loads(example))
-    databases = {key for key in documented if ".databases[]." in key}
-    assert keys(shown) | databases == documented
+    inner = {
+        key
+        for key in documented
+        if re.search(r"\.((databases|services|secrets)\[\]|application)\.", key)
+    }
+    assert keys(shown) | inner == documented

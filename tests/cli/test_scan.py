@@ -127,6 +127,16 @@ def test_usage_errors_are_2_and_say_what_to_try(tree, arguments, said):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("wrong", ["--fail-on=hihg", "--pull=somtimes", "--sonar=mine"])
+def test_misspelt_word_leaves_no_old_verdict_behind(tree, wrong):
+    scanrun("scan", "zizmor", ".", "--engine", "local", cwd=tree)
+
+    assert scanrun("all", ".", wrong, cwd=tree).returncode == 2
+
+    verdict = json.loads((tree / ".scanrun" / "verdict.json").read_text())
+    assert (verdict["status"], verdict["exit_code"]) == ("incomplete", 3)
+
+
 def test_no_engine_is_2_and_names_the_local_one(tree):
     environment = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 
@@ -236,6 +246,58 @@ def test_old_verdict_is_taken_back_wherever_the_folder_is_named(tree, tmp_path, 
 
     assert scanrun(*command, environment=environment).returncode == 2
     assert said(tree, "mine") == "incomplete"
+
+
+@pytest.mark.parametrize("wrong", ["configuration", "flag", "plugin"])
+def test_carried_folder_without_our_mark_keeps_no_old_passed(passed, wrong):
+    output = passed / ".scanrun"
+    (output / ".gitignore").unlink()
+    assert {"junit.xml", "logs"} < {each.name for each in output.iterdir()}
+    if wrong == "configuration":
+        (passed / "scanrun.toml").write_text("[scan\n")
+    more = {"flag": ["--fail-on", "hgih"], "plugin": ["--plugin", "none.py"]}.get(wrong, [])
+
+    done = scanrun("scan", "bandit", passed, "--engine", "local", *more)
+
+    assert (done.returncode, said(passed)) == (2, "incomplete")
+    assert not (output / "junit.xml").exists()
+    assert not (output / "results.sarif").exists()
+
+
+def test_folder_that_a_ci_system_restored_is_scanned_into_again(passed):
+    (passed / ".scanrun" / ".gitignore").unlink()
+
+    done = scanrun("scan", "bandit", passed, "--engine", "local", "-q")
+
+    assert (done.returncode, said(passed)) == (0, "passed")
+
+
+@pytest.mark.parametrize("by", ["option", "variable", "tree"])
+def test_run_into_another_folder_leaves_the_usual_one_alone(passed, tmp_path, by):
+    config = (passed if by == "tree" else tmp_path) / "scanrun.toml"
+    config.write_text('[output]\ndir = "other"\n')
+    option = ("--config", config) if by == "option" else ()
+    environment = {"SCANRUN_CONFIG": str(config)} if by == "variable" else {}
+    command = ("scan", "bandit", passed, "--engine", "local", *option)
+
+    done = scanrun(*command, environment=environment)
+    wrong = scanrun(*command, "--fail-on", "hgih", environment=environment)
+
+    assert (done.returncode, wrong.returncode) == (0, 2)
+    assert (said(passed), said(passed, "other")) == ("passed", "incomplete")
+    assert (passed / ".scanrun" / "results.sarif").exists()
+
+
+def test_stranger_s_configuration_takes_back_no_verdict_outside_of_its_tree(passed, tmp_path):
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "app.py").write_text("first = 1\n")
+    (stranger / "scanrun.toml").write_text('[output]\ndir = "../tree/.scanrun"\n')
+
+    done = scanrun("scan", "bandit", stranger, "--engine", "local")
+
+    assert done.returncode == 2
+    assert said(passed) == "passed"
 
 
 def test_dry_run_takes_nothing_back(passed):

@@ -1,7 +1,9 @@
 import datetime as dt
 
 import pytest
+from pipeline_kit import Tool
 
+from scanrun.config import load_settings
 from scanrun.errors import ConfigError
 from scanrun.model import Category, GatePolicy, Limit, Severity
 
@@ -76,7 +78,7 @@ def test_a_flag_does_not_hide_a_mistake_in_the_file(load):
     [
         ("[gate]\nfail-on = 'low'", "toml:2: unknown key 'fail-on' in gate", "'fail_on'"),
         ("[gaet]\nfail_on = 'low'", "toml:1: unknown key 'gaet'", "'gate'"),
-        ("[app]\nurl = 'x'", "toml:1: unknown key 'app'", "known: "),
+        ("[shop]\nurl = 'x'", "toml:1: unknown key 'shop'", "known: "),
         ("\n\n[gate]\nfail_on = 'hihg'", "toml:4: gate.fail_on must be one of", "'high'"),
         ("gate = 1", "toml:1: gate must be a table, not 1", ""),
         ("scanner = 1", "toml:1: scanner is no table", ""),
@@ -170,3 +172,63 @@ def test_a_limit_of_age_is_found_by_database_then_default_then_its_own(load):
     assert by_name.limit("other", week) == dt.timedelta(days=2)
     assert for_all.limit("other", week) == dt.timedelta(days=3)
     assert unset.limit("other", week) == week
+
+
+def test_a_scanner_s_table_may_stand_without_its_prefix(load):
+    loaded = load('[deep]\ndepth = 7\nmemory = "2g"\n')
+
+    assert loaded.settings.scanner["deep"].options["depth"] == 7
+    assert loaded.settings.scanner["deep"].memory == 2048
+    assert loaded.origin["scanner.deep.depth"] == "file scanrun.toml"
+
+
+def test_a_mistake_in_such_a_table_is_told_with_its_line(load):
+    with pytest.raises(ConfigError, match=r"scanrun\.toml:2: .*dept"):
+        load("[deep]\ndept = 7\n")
+
+
+def test_a_scanner_has_one_table(load):
+    with pytest.raises(ConfigError, match=r"both \[deep\] and \[scanner\.deep\]"):
+        load("[deep]\ndepth = 7\n[scanner.deep]\ndepth = 8\n")
+
+
+def test_the_trust_of_such_a_table_is_that_of_the_long_one(load):
+    with pytest.raises(ConfigError, match=r"scanner\.deep\.source"):
+        load('[deep]\nsource = "elsewhere"\n')
+
+
+@pytest.mark.parametrize(
+    "table", ['command = ["op", "read", "x"]', 'file = "/home/somebody/.ssh/id"']
+)
+def test_a_tree_s_own_file_can_not_take_secrets_from_this_host(load, table):
+    with pytest.raises(ConfigError, match=r"secret\.key"):
+        load(f"[secret.key]\n{table}\n")
+
+
+@pytest.mark.parametrize("name", ["SONAR_TOKEN", "nvd", "_x-1"])
+def test_a_secret_may_be_called_as_the_variable_that_scanners_ask_for(load, name):
+    loaded = load(f'[secret.{name}]\nenv = "OTHER"\n')
+
+    assert loaded.settings.secret[name].env == "OTHER"
+
+
+def test_a_tree_s_own_variable_for_a_secret_is_told(load):
+    loaded = load('[secret.key]\nenv = "OTHER_TOKEN"\n')
+
+    assert any("OTHER_TOKEN" in each for each in loaded.told)
+
+
+def test_section_is_never_taken_for_a_scanner_of_its_name(tmp_path):
+    (tmp_path / "scanrun.toml").write_text("[scan]\ntimeout = 60\n")
+
+    loaded = load_settings(
+        tmp_path,
+        config=None,
+        flags={},
+        environment={},
+        scanners={"scan": Tool("scan")},
+        trusted=False,
+    )
+
+    assert loaded.settings.scan.timeout == 60
+    assert "scan" not in loaded.settings.scanner

@@ -1,4 +1,5 @@
 import pytest
+from pipeline_kit import Tool
 
 from scanrun.config import load_settings
 from scanrun.errors import ConfigError, ExitCode
@@ -131,4 +132,25 @@ def test_a_tree_can_not_name_the_repository_of_trivys_databases(tmp_path, key):
             environment={},
             scanners={"trivy": Trivy()},
             trusted=False,
+        )
+
+
+class Entrusted(Tool):
+    def secrets(self, target):
+        return ()
+
+
+@pytest.mark.parametrize(("key", "value"), [("image", '"evil.example/x:1"'), ("args", '["--x"]')])
+def test_a_tree_can_not_choose_what_is_given_secrets(tmp_path, key, value):
+    (tmp_path / "scanrun.toml").write_text(f"[mine]\n{key} = {value}\n")
+
+    with pytest.raises(ConfigError, match=rf"scanner\.mine\.{key} .*secret"):
+        load_settings(
+            tmp_path,
+            config=None,
+            flags={"scan.engine": "docker"},
+            environment={},
+            scanners={"mine": Entrusted("mine")},
+            trusted=False,
+            isolated=["docker"],
         )

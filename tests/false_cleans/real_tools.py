@@ -21,6 +21,8 @@ class Run:
         log = json.loads((folder / "results.sarif").read_text())
         (run,) = log["runs"]
         self.results = [(each["ruleId"], path_of(each)) for each in run["results"]]
+        rules = run["tool"]["driver"]["rules"]
+        self.helps = {each["id"]: each.get("help", {}).get("text", "") for each in rules}
         self.suppressed = {
             (each["ruleId"], path_of(each)) for each in run["results"] if each["suppressions"]
         }
@@ -69,14 +71,18 @@ _WITHOUT_POWERS = (
 """Root reads everything, whatever its mode; this root does not."""
 
 
-def scan(name, root, folder, *options, args=(), engine="local", cwd=None, env=None, plain=False):
+def scan(
+    name, root, folder, *options, args=(), engine="local", cwd=None, env=None, plain=False, table=""
+):
     """Run `scanrun scan NAME` on the folder `root`; `args` are added to the tool's own.
 
-    `plain`: without the powers that let root read what nobody may.
+    `plain`: without the powers that let root read what nobody may. `table`: the whole
+    configuration, instead of `args`.
     """
     config = folder / "scanrun.toml"
     folder.mkdir(parents=True, exist_ok=True)
-    config.write_text(f"[scanner.{name}]\nargs = {json.dumps(list(args))}\n" if args else "")
+    told = f"[scanner.{name}]\nargs = {json.dumps(list(args))}\n" if args else ""
+    config.write_text(table or told)
     words = [sys.executable, "-m", "scanrun", "scan", name, str(root), "--engine", engine]
     done = subprocess.run(
         [

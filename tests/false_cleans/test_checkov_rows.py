@@ -1,4 +1,6 @@
+import os
 import subprocess
+import sys
 
 import pytest
 from real_tools import lay_out, scan
@@ -26,6 +28,7 @@ BROKEN = {
     "checkov-3-13": ("k8s/broken.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p\nspec: [\n"),
     "checkov-3-14": (".github/workflows/broken.yml", "on: push\njobs: [\n"),
     "checkov-3-15": ("latin.Dockerfile", b"FROM a:latest # caf\xe9\n"),
+    "checkov-3-15b": ("utf16.Dockerfile", "FROM a:latest\n".encode("utf-16")),
     "checkov-3-16": ("api.yaml", "openapi: 3.0.0\ninfo: {title: x\n"),
 }
 SEEN = {
@@ -44,6 +47,13 @@ UNSEEN = {
 }
 _SWITCHED_OFF = 'skip-check: ["CKV*"]\nframework: [secrets]\nsoft-fail: true\n'
 _CODE = "raise SystemExit(0)\n"
+_PROGRAM = """\
+#!{python}
+import sys
+sys.path.insert(0, {lib!r})
+from checkov.main import Checkov
+sys.exit(Checkov().run())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +68,7 @@ def odd(tmp_path_factory):
         "chart/Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n",
         "chart/templates/pod.yaml": POD.replace("image: n", 'image: "{{ .Values.i }}"'),
         ".gitlab-ci.yml": "a: [\n",
+        "crd/settings.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p\nspec: [\n",
         "module.tf": 'module "m" {\n  source = "terraform-aws-modules/vpc/aws"\n}\n',
         "skipped.tf": OPEN.replace("{\n", "{\n  #checkov:skip=CKV_AWS_24:known\n", 1),
         ".checkov.yaml": _SWITCHED_OFF + "external-checks-dir: [ext]\n",
@@ -95,15 +106,54 @@ def test_file_that_no_check_looked_at_is_told(odd, row):
     assert UNSEEN[row] in told
 
 
+def test_broken_file_of_which_no_check_need_speak_is_told(odd):
+    (told,) = [text for _, text in odd.notices if text.startswith("no check speaks of these")]
+
+    assert "crd/settings.yaml" in told
+
+
 def test_configuration_of_the_tree_switches_nothing_off_and_is_told(odd):
     assert SSH in odd.found(".hidden/main.tf")
     assert "'.checkov.yaml' is kept from checkov" in odd.said
     assert "'sub/.checkov.yml' is kept from checkov" in odd.said
 
 
-def test_code_of_the_tree_is_not_run(odd):
-    assert odd.scanner["exit_code"] == 1
-    assert odd.results
+@pytest.fixture(scope="module")
+def on_this_host(tmp_path_factory):
+    """Return a folder with the image's Checkov, made to run with this Python."""
+    folder = tmp_path_factory.mktemp("checkov")
+    made = subprocess.run(
+        ["docker", "create", IMAGE], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    packages = "/usr/local/lib/python3.11/dist-packages"
+    subprocess.run(["docker", "cp", f"{made}:{packages}", str(folder / "lib")], check=True)
+    subprocess.run(["docker", "rm", made], capture_output=True, check=True)
+    program = folder / "checkov"
+    program.write_text(_PROGRAM.format(python=sys.executable, lib=str(folder / "lib")))
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the image's libraries are for 3.11")
+def test_code_of_the_tree_is_not_run(on_this_host, tmp_path):
+    marker = tmp_path / "it-was-run"
+    tree = {
+        "main.tf": OPEN,
+        ".checkov.yaml": "external-checks-dir: [ext]\n",
+        "ext/__init__.py": "",
+        "ext/check.py": f"from pathlib import Path\nPath({str(marker)!r}).touch()\n",
+    }
+    root = lay_out(tmp_path / "tree", tree)
+
+    path = f"{on_this_host}{os.pathsep}{os.environ['PATH']}"
+    run = scan("checkov", root, tmp_path / "run", env={"PATH": path})
+
+    assert SSH in run.found("main.tf")
+    assert not marker.exists()
+    words = [str(on_this_host / "checkov"), "-d", ".", "--skip-download", "-o", "json"]
+    quick = {"CKV_SKIP_PACKAGE_UPDATE_CHECK": "true", "CHECKOV_PARALLELIZATION_TYPE": "none"}
+    subprocess.run(words, cwd=root, capture_output=True, check=False, env=os.environ | quick)
+    assert marker.exists(), "by itself it runs the tree's code; else this test shows nothing"
 
 
 def test_environment_switches_nothing_off(odd):
@@ -140,16 +190,17 @@ def test_arguments_that_blind_it_make_the_scan_incomplete(tmp_path, args, reason
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("code", "words"),
     [
-        ("-m", "64m", IMAGE, "-d", "/usr/local/bin", "--skip-download", "-o", "json"),
-        (IMAGE, "-d", "/nowhere", "--skip-download", "-o", "json"),
-        ("--entrypoint", "python3", IMAGE, "-c", "import libpthread_of_nobody"),
+        ({1, 137}, ("-m", "64m", IMAGE, "-d", "/usr/local/bin", "--skip-download", "-o", "json")),
+        ({0}, (IMAGE, "-d", "/nowhere", "--skip-download", "-o", "json")),
+        ({1}, ("--entrypoint", "python3", IMAGE, "-c", "import libpthread_of_nobody")),
     ],
     ids=["checkov-3-18", "checkov-3-05", "checkov-4-01"],
 )
-def test_answer_that_is_no_report_is_an_error(words):
+def test_answer_that_is_no_report_is_an_error(code, words):
     done = run_image(*words)
+    assert done.returncode in code
 
     with pytest.raises(ConversionError):
         list(Checkov().convert(outputs(REPORT, done.stdout)))

@@ -91,6 +91,7 @@ def test_comment_hides_nothing_from_the_gate(odd):
 
 def test_secret_that_stands_twice_is_found_once_and_told(odd):
     assert odd.results.count((RULE, "twice.py")) == 1
+    assert "only the first place is named" in odd.helps[RULE]
 
 
 def test_missing_path_does_not_hide_the_tree(tmp_path):
@@ -107,6 +108,7 @@ def test_verified_secrets_alone_are_not_asked_for(tmp_path):
     run = scan("detect-secrets", root, tmp_path / "run", args=["--only-verified"])
 
     assert run.code == 3
+    assert "exit code 2" in run.reason
 
 
 def test_file_and_folder_that_may_not_be_read_are_told(tmp_path):

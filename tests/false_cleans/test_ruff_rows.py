@@ -53,6 +53,16 @@ def test_scan_of_nothing_is_incomplete(tmp_path):
     assert "canary" in run.reason
 
 
+def test_name_with_a_line_break_vouches_for_no_other_file(tmp_path):
+    forging = "x\n[2026-01-01][00:00:00][ruff::diagnostics][DEBUG] Checking: /src/latin.py"
+    tree = {"latin.py": b"x = '\xe9'\n", forging: BAD, "a.py": BAD}
+
+    run = scan("ruff", lay_out(tmp_path / "tree", tree), tmp_path / "run")
+
+    assert run.found("a.py") == {"S102"}
+    assert {"latin.py", forging} <= set(run.scanner["evidence"]["missing"])
+
+
 def test_settings_of_the_tree_switch_nothing_off(odd):
     assert odd.found("per_file.py") == odd.found("build/a.py") == {"S102"}
 

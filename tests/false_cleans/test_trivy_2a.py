@@ -1,6 +1,7 @@
 """Dependencies: lock files that Trivy drops, reads in part, or never looks at."""
 
 import json
+import re
 
 import pytest
 from trivy_files import PIPENV, PNPM, POETRY, POM, UV, YARN, npm
@@ -27,6 +28,10 @@ DETECTED = {
     "trivy-2a-07a": ("yarn.lock", YARN[: YARN.index('"1.2.5"') + 3]),
     "trivy-2a-07b": ("yarn.lock", YARN[: YARN.index('  version "1.2.5"')]),
 }
+NEEDS_LOST = (
+    YARN[: YARN.index("minimist@")]
+    + 'mkdirp@^0.5.0:\n  version "0.5.5"\n  dependencies:\n    minimist "^1.2.5"\n'
+)
 RANGES = "requests>=2.0\npyyaml~=5.0\njinja2==2.*\nflask\n"
 TOLD = {
     "trivy-2a-01b": ("package.json", '{"dependencies": {"minimist": "1.2.5"}}', "no lock file"),
@@ -48,6 +53,7 @@ TOLD = {
     "trivy-2a-05c": ("pnpm-lock.yaml", PNPM.replace("9.0", "99.0"), "version 99.0 is unknown"),
     "trivy-2a-05d": ("poetry.lock", POETRY.replace('"2.1"', '"99.0"'), "version 99.0 is unknown"),
     "trivy-2a-05e": ("uv.lock", UV.replace("version = 1", "version = 99"), "99 is unknown"),
+    "trivy-2a-07d": ("yarn.lock", NEEDS_LOST, "depend on what it does not name: 'minimist'"),
     "trivy-2a-10b": ("Pipfile.lock", PIPENV, "never reads 'develop': 'requests'"),
     "trivy-2a-12c": ("node_modules/minimist/package.json", "{}", "no lock file"),
 }
@@ -115,21 +121,38 @@ def test_an_empty_tree_has_the_canary_for_evidence(trivy):
     assert answer.evidence["canary"] == "found"
 
 
-@pytest.mark.parametrize(
-    "row", ["trivy-2a-15a", "trivy-2a-15b", "trivy-2a-15c", "trivy-2a-15d", "trivy-2a-15e"]
-)
-def test_arguments_that_hide_findings_are_incomplete_or_without_effect(row, trivy):
-    arguments = {
-        "trivy-2a-15a": ["--severity", "LOW"],
-        "trivy-2a-15b": ["--severity", "CRITICAL"],
-        "trivy-2a-15c": ["--skip-files", "tree/package-lock.json"],
-        "trivy-2a-15d": ["--pkg-types", "os"],
-        "trivy-2a-15e": ["--skip-dirs", "tree"],
-    }[row]
+HIDING = {
+    "trivy-2a-15a": (["--severity", "LOW"], "not analysed|canary"),
+    "trivy-2a-15b": (["--severity", "CRITICAL"], "not analysed|canary"),
+    "trivy-2a-15c": (["--skip-files", "tree/package-lock.json"], "not analysed"),
+    "trivy-2a-15d": (["--pkg-types", "os"], "not analysed|canary"),
+    "trivy-2a-15e": (["--skip-dirs", "tree"], "not analysed|canary"),
+    "trivy-2a-15h": (["--quiet"], "its log is silent"),
+    "trivy-1-01": (["--exit-code", "1"], "exit code 1"),
+    "trivy-1-02": (["--format", "table"], "report.json"),
+    "trivy-2g-02": (["--timeout", "1ms"], "exit code 1"),
+    "trivy-2g-03": (["--output", "/dev/full"], "exit code 1"),
+}
+
+
+@pytest.mark.parametrize("row", HIDING)
+def test_arguments_that_hide_findings_or_the_report_are_incomplete(row, trivy):
+    arguments, reason = HIDING[row]
 
     answer = trivy.scan({"package-lock.json": npm()}, config=settings(arguments))
 
+    assert answer.code in {1, 3}
     assert not answer.complete
+    assert re.search(reason, answer.reason), answer.reason
+
+
+def test_what_an_ignore_file_of_the_arguments_takes_out_is_kept_as_suppressed(trivy):
+    tree = {"yarn.lock": YARN, "ignored": "CVE-2021-23337\n"}
+
+    answer = trivy.scan(tree, config=settings(["--ignorefile", "/src/tree/ignored"]))
+
+    assert answer.complete, answer.reason
+    assert ("CVE-2021-23337", "yarn.lock") in answer.suppressed
 
 
 def settings(arguments):

@@ -73,3 +73,26 @@ def test_a_file_that_nobody_can_read_is_named_and_incomplete(row, trivy):
 
     assert answer.code == 3
     assert answer.missing(path)
+
+
+@pytest.fixture(scope="module")
+def forbidden(trivy):
+    """Look for secrets in a tree of which a file and a folder may not be read."""
+    secret = f"k = '{aws_key()}'\n"
+    root = trivy.tree({"a.py": secret, "file.py": secret, "folder/b.py": secret})
+    (root / "file.py").chmod(0)
+    (root / "folder").chmod(0)
+    yield trivy.scan(root, obeying=True, config='[scanner.trivy]\nscanners = ["secret"]\n')
+    (root / "folder").chmod(0o755)
+
+
+@pytest.mark.parametrize("row", ["trivy-2b-02", "trivy-2b-03"])
+def test_what_the_secret_scanner_may_not_read_is_named_and_incomplete(row, forbidden):
+    path = {"trivy-2b-02": "file.py", "trivy-2b-03": "folder/"}[row]
+    (unread,) = (
+        each for each in forbidden.verdict["conditions"] if each["name"] == "the tree could be read"
+    )
+
+    assert "aws-access-key-id" in forbidden.found_in("a.py")
+    assert not unread["passed"]
+    assert repr(path) in unread["detail"]

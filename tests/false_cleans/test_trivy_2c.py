@@ -15,6 +15,8 @@ FILES = {
     "trivy-2c-04": ("trivy-secret.yaml", "disable-rules: [aws-access-key-id]\n"),
     "trivy-2c-05": ("policy/user.rego", "package user\nignore { true }\n"),
 }
+TOLD = {"trivy-2c-01", "trivy-2c-02", "trivy-2c-03", "trivy-2c-04"}
+"""A policy is loaded by nobody, and so is no reason to say a word."""
 VARIABLES = {
     "trivy-2c-07a": {"TRIVY_SEVERITY": "LOW"},
     "trivy-2c-07b": {"TRIVY_SKIP_DIRS": "**"},
@@ -35,6 +37,7 @@ COMMENTS = {
         "DS-0001",
     ),
 }
+RUN_OUT = {"trivy-2c-08e"}
 TREE = {
     "package-lock.json": npm(),
     "Dockerfile": "FROM a:latest\n",
@@ -58,6 +61,7 @@ def with_files(trivy):
 @pytest.mark.parametrize("row", FILES)
 def test_a_file_of_the_tree_takes_no_finding_out(row, with_files):
     assert found_all(with_files)
+    assert row not in TOLD or f"{FILES[row][0]!r} has no effect on trivy" in with_files.said
 
 
 @pytest.mark.parametrize("row", VARIABLES)
@@ -80,3 +84,4 @@ def test_a_comment_in_the_tree_takes_no_finding_out(row, with_comments):
     found = with_comments.found_in(path)
 
     assert rule in found if rule else found
+    assert path in {place for _, place in with_comments.suppressed} or row in RUN_OUT

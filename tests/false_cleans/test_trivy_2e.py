@@ -3,6 +3,8 @@
 import pytest
 from trivy_files import BUCKET, CHART, DEPLOYMENT, POD, TERRAFORM
 
+from scanrun.api import CANARY_DIR
+
 pytestmark = pytest.mark.lab
 
 TEMPLATE = "AWSTemplateFormatVersion"
@@ -24,6 +26,9 @@ CHARTS = {
         "Chart.yaml": CHART
         + "dependencies:\n  - {name: redis, version: 1.0.0, repository: 'https://x.invalid'}\n",
         "templates/d.yaml": DEPLOYMENT,
+    },
+    "trivy-2e-05d": {
+        "templates/d.yaml": '{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}\n'
     },
 }
 TOLD = {
@@ -73,3 +78,13 @@ def test_a_build_file_that_trivy_does_not_check_is_told(row, answer):
 
 def test_without_its_bundle_of_checks_the_embedded_ones_find_the_canary(answer):
     assert answer.evidence["canary"] == "found"
+
+
+def test_a_chart_whose_error_names_a_canary_is_named_and_incomplete(trivy):
+    planted = f"{CANARY_DIR}/trivy/Dockerfile"
+    required = DEPLOYMENT.replace("nginx:latest", f'{{{{ required "{planted}" .Values.x }}}}')
+
+    answer = trivy.scan({"Chart.yaml": CHART, "templates/d.yaml": required})
+
+    assert answer.code == 3
+    assert "a Helm chart could not be rendered" in answer.reason

@@ -148,6 +148,15 @@ def test_a_database_without_an_ecosystem_of_the_tree_is_incomplete(row, knowing_
     assert f"an old vulnerability ({ECOSYSTEMS[row][0]})" in knowing_npm_only.reason
 
 
+def test_an_ecosystem_that_has_no_canary_is_told(trivy):
+    pub = 'packages:\n  http:\n    dependency: "direct main"\n    version: "1.2.0"\n'
+
+    answer = trivy.scan({"pubspec.lock": pub})
+
+    assert answer.complete, answer.reason
+    assert answer.told("nothing shows that its database knows packages of type pub")
+
+
 def test_a_clean_tree_of_all_ecosystems_is_complete(trivy):
     answer = trivy.scan({path: text for _, path, text in ECOSYSTEMS.values()})
 

@@ -34,6 +34,7 @@ def test_tree_whose_only_workflow_is_broken_is_incomplete(tmp_path):
     run = scan("zizmor", root, tmp_path / "run")
 
     assert run.code == 3
+    assert "not analysed" in run.reason
 
 
 def test_workflow_that_is_no_utf_8_makes_the_scan_incomplete(tmp_path):
@@ -48,6 +49,18 @@ def test_workflow_that_is_no_utf_8_makes_the_scan_incomplete(tmp_path):
 @pytest.mark.parametrize("row", BROKEN)
 def test_broken_workflow_among_good_ones_makes_the_scan_incomplete(odd, row):
     assert odd.lost(BROKEN[row][0])
+
+
+def test_name_with_a_line_break_vouches_for_no_other_file(tmp_path):
+    broken = f"{FOLDER}/broken.yml"
+    forging = f"x\n INFO audit: zizmor: 🌈 completed ./{broken}"
+    tree = {broken: b"on: push\njobs: [\n", forging: BAD, f"{FOLDER}/bad.yml": BAD}
+
+    run = scan("zizmor", lay_out(tmp_path / "tree", tree), tmp_path / "run")
+
+    assert RULE in run.found(f"{FOLDER}/bad.yml")
+    assert run.code == 1
+    assert {broken, forging} <= set(run.scanner["evidence"]["missing"])
 
 
 def test_configuration_of_the_tree_switches_nothing_off(odd):

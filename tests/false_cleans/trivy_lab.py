@@ -42,6 +42,9 @@ class Answer:
         notices = self.run["invocations"][0].get("toolExecutionNotifications", ())
         self.notices = [(each["level"], each["message"]["text"], path_of(each)) for each in notices]
         self.found = {(each["ruleId"], path_of(each)) for each in self.run["results"]}
+        self.suppressed = {
+            (each["ruleId"], path_of(each)) for each in self.run["results"] if each["suppressions"]
+        }
 
     @property
     def complete(self):
@@ -114,11 +117,13 @@ class TrivyLab:
         config="",
         cache=None,
         obeying=False,
+        meanwhile=lambda parent: None,
         **environment,
     ):
         """Scan a folder, or files (path -> content), and return an `Answer`.
 
-        `obeying`: root, too, may read only what modes allow.
+        `obeying`: root, too, may read only what modes allow. `meanwhile` is called with the
+        process that scans.
         """
         root = tree if isinstance(tree, Path) else self.tree(tree)
         out, cache = self.new_folder("out"), cache or self.cache()
@@ -126,7 +131,7 @@ class TrivyLab:
         settings.write_text(config)
         argv = [sys.executable, "-m", "scanrun", "scan", scanner, str(root), "--offline"]
         options = ["--engine", engine, "--config", str(settings), "--output", str(out)]
-        done = subprocess.run(
+        with subprocess.Popen(
             [*(_OBEYING if obeying and os.geteuid() == 0 else ()), *argv, *options, *more],
             env=os.environ
             | {
@@ -134,11 +139,13 @@ class TrivyLab:
                 "SCANRUN_CACHE_DIR": str(cache),
             }
             | environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-        )
-        return Answer(done.returncode, out, done.stdout + done.stderr)
+        ) as running:
+            meanwhile(running.pid)
+            said, _ = running.communicate()
+        return Answer(running.returncode, out, said)
 
     def docker_config(self, memory_mb):
         """Return a configuration for the docker engine, which keeps a step within its memory."""

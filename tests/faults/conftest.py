@@ -1,10 +1,18 @@
 """The program, a tree for it, and things that a test may break."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
-from harness import OwnEngine, Program, need_root, new_folder
+from harness import Program, need_root
+from own_engines import OwnEngine, OwnPodman, new_folder
 from relay import Relay
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("fault")
 
 
 @pytest.fixture
@@ -63,3 +71,14 @@ def own_engine():
     engine.load("busybox:1.35")
     yield engine
     engine.remove()
+
+
+@pytest.fixture(scope="session")
+def podman():
+    """Return a Podman service of the tests' own."""
+    need_root("podman", "catatonit", "runc", "docker")
+    service = OwnPodman(new_folder())
+    service.start()
+    service.load("busybox:1.35")
+    yield service
+    service.remove()

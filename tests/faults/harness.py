@@ -3,16 +3,16 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
+
+from scanrun_plugins.engines.docker.reaping import things
 
 SARIF = {
     "version": "2.1.0",
@@ -31,7 +31,8 @@ SARIF = {
     ],
 }
 ANSWER = json.dumps(SARIF)
-LIMIT_S = 120
+QUOTED = f"printf %s '{ANSWER}'"
+LIMIT_S = 280
 
 
 def table(name, *args, **keys):
@@ -92,9 +93,22 @@ def left_behind(run_id, host=None):
             *client.containers.list(all=True, filters=filters),
             *client.volumes.list(filters=filters),
             *client.networks.list(filters=filters),
+            *(each for each in things(client.api, filters["label"]) if each.kind == "image"),
         ]
     finally:
         client.close()
+
+
+def wait_for_container(host):
+    """Wait until something runs there."""
+    for _ in range(100):
+        listed = subprocess.run(
+            ["docker", "--host", host, "ps", "--quiet"], capture_output=True, check=True
+        )
+        if listed.stdout:
+            return
+        time.sleep(0.1)
+    pytest.fail("nothing runs on the engine")
 
 
 def assert_costs_only_itself(done, *words, kept="good", rule="KEPT", bad="bad", host=None):
@@ -157,6 +171,11 @@ class Program:
         time.sleep(1 if until else 0)  # from the word to the container there is a moment
         return process
 
+    @property
+    def run_id(self):
+        """Return which run goes on in the tree, or was the last there."""
+        return _read(self.tree / ".scanrun" / "verdict.json")["run_id"]
+
     def finish(self, process):
         out, err = process.communicate(timeout=LIMIT_S)
         return Done(process.returncode, out, err, self.tree / ".scanrun")
@@ -168,77 +187,6 @@ def need_root(*programs):
     if os.geteuid() == 0 and not missing:
         return
     why = f"needs root and {', '.join(programs)}"
-    if os.environ.get("SCANRUN_REQUIRE_ENGINE"):
+    if os.environ.get("TEST_REQUIRE_ENGINE"):
         pytest.fail(why)
     pytest.skip(why)
-
-
-def new_folder():
-    """Return a folder with a short path: a socket's has 107 bytes at the most."""
-    return Path(tempfile.mkdtemp(prefix="scanrun-engine-", dir="/var/tmp"))
-
-
-class OwnEngine:
-    """A dockerd beside the one that everybody uses, in a network of its own."""
-
-    def __init__(self, folder, data=None):
-        self.folder = folder
-        self.data = data or folder / "data"
-        self.host = f"unix://{folder}/docker.sock"
-        self.process = None
-
-    def start(self):
-        folder = self.folder
-        places = [
-            "--data-root",
-            self.data,
-            "--exec-root",
-            folder / "exec",
-            "--pidfile",
-            folder / "pid",
-        ]
-        with (folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                ["unshare", "--net", "dockerd", "--host", self.host, *places],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.wait()
-
-    def wait(self):
-        for _ in range(120):
-            if self._docker("version", check=False).returncode == 0:
-                return
-            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-            time.sleep(0.25)
-        pytest.fail("the test's engine does not come up")
-
-    def load(self, *images):
-        """Copy images from the engine that everybody uses."""
-        saved = subprocess.run(["docker", "save", *images], check=True, capture_output=True)
-        self._docker("load", input=saved.stdout)
-
-    def stop(self):
-        self._end(signal.SIGTERM)
-
-    def kill(self):
-        """Kill it; what it had started lives on, as it does when an engine crashes."""
-        self._end(signal.SIGKILL)
-
-    def remove(self):
-        """Leave nothing: also what a killed engine left is ended by one that is stopped."""
-        if self.process.poll() is not None:
-            self.start()
-        for container in self._docker("ps", "--all", "--quiet").stdout.split():
-            self._docker("rm", "--force", container.decode(), check=False)
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _docker(self, *arguments, check=True, **more):
-        command = ["docker", "--host", self.host, *arguments]
-        return subprocess.run(command, check=check, capture_output=True, **more)
-
-    def _end(self, number):
-        self.process.send_signal(number)
-        self.process.wait(60)

@@ -14,14 +14,14 @@ import pytest
 from harness import (
     GOOD,
     HERE,
-    OwnEngine,
     assert_costs_only_itself,
     hung,
     left_behind,
     need_root,
-    new_folder,
     shell,
+    wait_for_container,
 )
+from own_engines import OwnEngine, new_folder
 from relay import Last
 
 from scanrun.api import EngineError, EngineSettings, MissingToolError, Step
@@ -37,19 +37,6 @@ def assert_lost(done, *words, host=None):
     assert_costs_only_itself(done, *words, kept="bandit", rule="B602", host=host)
 
 
-def wait_for_container(host):
-    """Wait until something runs there."""
-    for _ in range(100):
-        listed = subprocess.run(
-            ["docker", "--host", host, "ps", "--quiet"], capture_output=True, check=True
-        )
-        if listed.stdout:
-            return
-        time.sleep(0.1)
-    pytest.fail("nothing runs on the engine")
-
-
-@pytest.mark.slow_fault
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_engine_that_ends_in_mid_scan_is_lost_and_what_is_left_there_is_reaped(
     program, own_engine, how
@@ -70,7 +57,6 @@ def test_engine_that_ends_in_mid_scan_is_lost_and_what_is_left_there_is_reaped(
         assert "start the scan again" in done.shown
 
 
-@pytest.mark.slow_fault
 def test_engine_that_is_restarted_in_mid_scan_is_lost_not_believed(program, own_engine):
     process = program.start(HERE + hung(), *BESIDE, DOCKER_HOST=own_engine.host)
     wait_for_container(own_engine.host)
@@ -102,7 +88,6 @@ def tls(certificates):
     return context
 
 
-@pytest.mark.slow_fault
 def test_remote_engine_that_is_cut_off_in_mid_scan_is_lost(
     program, own_engine, relay, tls, certificates
 ):
@@ -179,6 +164,8 @@ ON_THE_WAY = {
     "create": at("/containers/create", "name=scanrun-bad"),
     "volume": at("POST", "/volumes/create"),
     "copy": at("PUT", "/archive"),
+    "look": at("HEAD", "/archive"),
+    "proof": at("HEAD", "/archive"),
     "attach": at("/attach"),
     "start": at("/start"),
     "wait": at("/wait"),
@@ -223,7 +210,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
-@pytest.mark.parametrize("place", ["create", "inspect"])
+@pytest.mark.parametrize("place", ["create", "inspect", "look"])
 def test_nonsense_from_the_engine_is_a_lost_engine_not_a_bug(program, relay, place, body):
     def garble(request, data):
         spoilt = ON_THE_WAY[place](request) and b"all=1" not in request

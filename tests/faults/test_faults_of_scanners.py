@@ -1,16 +1,17 @@
 """A scanner that goes wrong in its container costs itself, and nothing else."""
 
+import hashlib
+import json
 import subprocess
 import tarfile
 from io import BytesIO
 
 import pytest
-from harness import ANSWER, GOOD, assert_costs_only_itself, hung, left_behind, shell, table
+from harness import GOOD, QUOTED, assert_costs_only_itself, hung, left_behind, shell, table
 
 pytestmark = [pytest.mark.docker, pytest.mark.lab]
 
 GROWS = "x=a; while :; do x=$x$x; done"
-QUOTED = f"printf %s '{ANSWER}'"
 
 
 def test_out_of_memory_is_told(program):
@@ -105,19 +106,29 @@ def test_image_without_the_tool_is_told(program):
     assert_costs_only_itself(done, "127", "no-such-tool")
 
 
+def archive(files):
+    """Return a tar of files, all of which may be run."""
+    stream = BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as made:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            made.addfile(entry, BytesIO(content))
+    return stream.getvalue()
+
+
 @pytest.fixture
 def foreign_image():
     """Return an image for another processor, with a program that only that one can run."""
     header = b"\x7fELF\x02\x01\x01" + bytes(9) + (2).to_bytes(2, "little")
     header += (183).to_bytes(2, "little") + (1).to_bytes(4, "little") + bytes(40)
-    stream = BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        entry = tarfile.TarInfo("scan")
-        entry.size, entry.mode = len(header), 0o755
-        archive.addfile(entry, BytesIO(header))
-    name = "scanrun-test/foreign:1"
-    command = ["docker", "import", "--platform", "linux/arm64", "-", name]
-    subprocess.run(command, input=stream.getvalue(), check=True, capture_output=True)
+    name, layer = "scanrun-test/foreign:1", archive({"scan": header})
+    layers = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
+    config = {"architecture": "arm64", "os": "linux", "config": {}, "rootfs": layers}
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    parts = {"config.json": config, "manifest.json": manifest}
+    image = archive({**{k: json.dumps(v).encode() for k, v in parts.items()}, "layer.tar": layer})
+    subprocess.run(["docker", "load"], input=image, check=True, capture_output=True)
     yield name
     subprocess.run(["docker", "rmi", "--force", name], check=True, capture_output=True)
 
@@ -126,6 +137,9 @@ def test_image_for_another_processor_is_told(program, foreign_image):
     done = program.run(GOOD + table("bad", "/scan", image=foreign_image), "scan", "good,bad")
 
     assert_costs_only_itself(done, "127", "exec /scan failed")
+    (planned,) = (line for line in done.err.splitlines() if foreign_image in line)
+    assert "built for linux/arm64, the engine is linux/" in planned
+    assert "try: its image is built for linux/arm64" in done.shown
 
 
 def test_registry_that_is_down_is_told(program):

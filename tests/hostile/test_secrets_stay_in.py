@@ -12,7 +12,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from scanrun.request import Request
+from scanrun.cli.app import run
+from scanrun.config import Loaded, Settings
+from scanrun.request import Request, secrets_in
 from scanrun.sarif.mask import MASK, Masker
 
 # what is looked for: each in a shape by which a tool, or a reader, would know it for a secret
@@ -120,12 +122,20 @@ class Watch(threading.Thread):
     def run(self):
         while not self.over.wait(0.03):
             for pid in self._descendants():
-                for name in ("cmdline", "environ"):
-                    with suppress(OSError):
-                        self._note(f"{name} of {pid}", Path(f"/proc/{pid}/{name}").read_bytes())
-                        self.seen.add(pid)
+                with suppress(OSError):
+                    self._look_at_process(pid)
             if self.client is not None:
                 self._look_at_containers()
+
+    def _look_at_process(self, pid):
+        # between fork and exec a child is a copy of scanrun, environment and all; the command line
+        # is read first: once it's another, the environment is that of the new program too
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if command == Path(f"/proc/{self.process.pid}/cmdline").read_bytes():
+            return
+        self._note(f"cmdline of {pid}", command)
+        self._note(f"environ of {pid}", Path(f"/proc/{pid}/environ").read_bytes())
+        self.seen.add(pid)
 
     def _descendants(self):
         parents = {}
@@ -302,6 +312,36 @@ def test_values_of_the_callers_environment_are_known_for_secrets():
         "PASSAGE": "a-long-passage",
     }
 
-    request = Request(run_id="r", path=Path(), loaded=None, environment=given)
+    loaded = Loaded(Settings(), file=None, from_tree=False, told=(), origin={})
+    request = Request(run_id="r", path=Path(), loaded=loaded, environment=given)
 
     assert set(request.secrets) == {CORES["caller"], CORES["address"]}
+
+
+def test_key_that_begins_with_a_slash_is_a_secret_and_a_path_is_none(tmp_path):
+    key = "/" + "J4lr" * 9
+
+    found = secrets_in(
+        {
+            "AWS_SECRET_ACCESS_KEY": key,
+            "LONG_TOKEN": "/" + "x" * 5000,
+            "GIT_PASSWORD_PROGRAM": str(tmp_path),
+            "DB_PASSWORD_FILE": "/run/secrets/nowhere",
+        }
+    )
+
+    assert set(found) == {key, "/" + "x" * 5000}
+
+
+def test_error_that_quotes_a_secret_of_the_environment_does_not_show_it(
+    tmp_path, monkeypatch, capsys
+):
+    word = "hunter" + "2hunter2hunter2"
+    monkeypatch.setenv("MY_PASSWORD", word)
+
+    code = run(["scan", "bandit", str(tmp_path), "--engine", word])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert MASK in told
+    assert word not in told

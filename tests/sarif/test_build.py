@@ -64,3 +64,59 @@ def test_rule_names_its_weakness_for_every_consumer():
     assert {"cwe-79", "external/cwe/cwe-079", "security"} <= set(made["properties"]["tags"])
     assert made["relationships"][0]["target"]["id"] == "79"
     assert made["name"] == pascal_case("cross site") == "CrossSite"
+
+
+FULL = {
+    "path": "a b/c:d.py",
+    "severity": Severity.HIGH,
+    "score": 7.5,
+    "line": 3,
+    "end_line": 4,
+    "column": 1,
+    "end_column": 9,
+    "context": (2, 5),
+    "markdown": "*m*",
+    "component": "pkg:x/y@1",
+    "identity": {"i/v1": "x"},
+    "suppressed": "why",
+    "properties": {"fix": "update", "places": ("a", "b"), "n": 1},
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"kind": "review"}], ids=["fail", "review"])
+@pytest.mark.parametrize("given", [FULL, {"path": "a.py", "severity": Severity.INFO}])
+def test_a_result_that_was_looked_into_is_written_like_one_that_was_not(given, more):
+    plain, seen = (result("R", "m", **given, **more) for _ in range(2))
+
+    assert seen.rule_id == "R"
+    assert seen.locations[0].physical_location.region.start_line == given.get("line", 1)
+    assert to_json(seen) == to_json(plain)
+
+
+def test_what_is_set_on_a_result_is_written_with_the_rest_of_it():
+    made = result("R", "m", **FULL)
+    before = to_json(made)
+    made.suppressions = [{"kind": "external"}]
+
+    assert to_json(made) == before | {"suppressions": [{"kind": "external"}]}
+
+
+def test_a_result_has_no_more_names_than_sarif_om_gives_it():
+    made = result("R", "m", path="a.py", severity=Severity.LOW)
+
+    assert not hasattr(made, "nonsense")
+    assert made.rule_id == "R"
+
+
+def test_what_is_in_the_properties_of_a_result_is_lists_dicts_and_atoms():
+    made = to_json(result("R", "m", **FULL))
+
+    assert made["properties"]["places"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("word", ["high", "HIGH"])
+def test_a_word_is_refused_though_the_severity_it_equals_was_used(word):
+    result("R", "m", path="a.py", severity=Severity.HIGH)
+
+    with pytest.raises(TypeError):
+        result("R", "m", path="a.py", severity=word)

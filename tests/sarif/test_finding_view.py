@@ -108,3 +108,28 @@ def test_a_result_without_the_usual_parts_is_still_a_finding(result):
     finding = Finding.of(result, {}, scanner="s")
 
     assert (finding.severity, finding.path, finding.line) == (Severity.MEDIUM, "", None)
+
+
+def seen(message, path, line=1, component=""):
+    """Return the view of a result at a place."""
+    place = {"artifactLocation": {"uri": path}, "region": {"startLine": line}}
+    logical = [{"fullyQualifiedName": component}]
+    result = {
+        "message": {"text": message},
+        "locations": [{"physicalLocation": place, "logicalLocations": logical}],
+    }
+    return Finding.of(result, {}, scanner="scan")
+
+
+@pytest.mark.parametrize(
+    ("found", "place", "words"),
+    [
+        (seen("bad", "a.py", 3), "a.py:3", "bad"),
+        (seen("bad", "a.py", None), "a.py", "bad"),
+        (seen("bad", "poetry.lock", 7, "pkg:pypi/a@1"), "poetry.lock:7", "bad"),
+        (seen("bad at http://h/a", "h/a", 1, "http://h/a"), "http://h/a", "bad"),
+        (seen("bad at http://h/ab", "h/a", 1, "http://h/a"), "http://h/a", "bad at http://h/ab"),
+    ],
+)
+def test_what_is_about_a_page_stands_at_its_address_which_is_said_once(found, place, words):
+    assert (found.place, found.words) == (place, words)

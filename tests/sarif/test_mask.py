@@ -1,4 +1,8 @@
 import json
+import random
+import threading
+from base64 import b64encode
+from urllib.parse import quote
 
 import pytest
 
@@ -84,6 +88,34 @@ def test_a_private_key_is_masked_but_for_its_frame(end):
 )
 def test_ordinary_text_stays_as_it_is(text):
     assert Masker().text(text) == text
+
+
+def test_the_quick_look_overlooks_nothing_that_the_thorough_one_finds():
+    """`clean` looks quickly first; whatever `text` would mask must not get past that look."""
+    chance = random.Random(0)
+    parts = [
+        *TOKENS.values(),
+        *("password", "PASSWD", "pw", "secret", "Token", "api_key", "credentials", "Cookie"),
+        *("=", ": ", " := ", "=>", "[", "]", '"', '\\"', "'", "`", "_", "-", ".", " ", "x9"),
+        *("bearer ", "Authorization: Basic ", "https://a:", "@host/", PEM, "\u212aEY", "\u0130"),
+        WORD,
+    ]
+    masker = Masker([WORD + "given"])
+    texts = ["".join(chance.choices(parts, k=chance.randint(1, 9))) for _ in range(20_000)]
+
+    found = [text for text in texts if masker.harmless(text)]
+
+    assert 1000 < len(found) < 19_000
+    assert [text for text in found if masker.text(clean_text(text)) != text] == []
+
+
+def test_what_is_learnt_later_is_masked_in_texts_seen_before():
+    masker = Masker()
+    before = masker.clean("a plain word")
+
+    masker.learn("plain")
+
+    assert (before, masker.clean("a plain word")) == ("a plain word", f"a {MASK} word")
 
 
 def test_given_values_are_masked_in_each_of_their_lines_and_in_json():
@@ -185,3 +217,37 @@ def test_terminals_are_not_played_tricks_on(text, clean):
 
 def test_long_text_is_cut_visibly():
     assert clean_text("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda secret: secret,
+        lambda secret: json.dumps(secret)[1:-1],
+        lambda secret: json.dumps(secret)[1:-1].replace("=", "\\u003d"),
+        lambda secret: quote(secret, safe=""),
+        lambda secret: b64encode(secret.encode()).decode(),
+        lambda secret: b64encode(f"{secret}:".encode()).decode(),
+    ],
+    ids=["plain", "JSON", "JSON of a careful writer", "address", "base64", "basic"],
+)
+def test_known_secret_is_masked_in_every_form_it_may_take(form):
+    secret = "p=w" + '"d/with' + " 4ll"
+
+    masked = Masker([secret]).text(f"sent {form(secret)} on")
+
+    assert form(secret) not in masked
+    assert masked.startswith("sent ********")
+
+
+def test_secrets_learnt_by_several_threads_are_all_masked():
+    masker = Masker()
+    secrets = [f"secret-number-{number}" for number in range(40)]
+    threads = [threading.Thread(target=masker.learn, args=(each,)) for each in secrets]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not [each for each in secrets if each in masker.text(" ".join(secrets))]

@@ -114,6 +114,83 @@ def test_snippets_of_other_tools_are_left_behind(tmp_path):
     assert word not in json.dumps(merged(tmp_path, report))
 
 
+OURS = {"properties": {"scanrun": {"name": "a", "category": "sast", "status": "completed"}}}
+
+
+def test_log_that_only_says_it_is_ours_is_masked_and_cleaned(tmp_path, monkeypatch):
+    token, word, mine = "ghp_" + "k3Yp" * 9, "hunter" + "2hunter2", "correct" + "-horse-battery"
+    monkeypatch.setenv("MY_PASSWORD", mine)
+    result = finding() | {"message": {"text": f"\x1b[2J{token} {mine}"}}
+    result["locations"][0]["physicalLocation"]["region"]["snippet"] = {"text": word}
+    run = tool_run("A", [result], **OURS, artifacts=[{"contents": {"text": word}}])
+    rule = {"id": "R1", "shortDescription": {"text": token}}
+    run["tool"]["driver"] |= {"rules": [rule], "version": f"\x1b[1m{mine}"}
+
+    (merged_run,) = merged(tmp_path, write(tmp_path / "1.sarif", run))["runs"]
+
+    text = json.dumps(merged_run)
+    assert not [each for each in (token, word, mine, "\\u001b") if each in text]
+    assert merged_run["results"][0]["message"]["text"] == "******** ********"
+
+
+def test_places_and_fingerprints_in_a_log_of_ours_stay_as_they_are_written(tmp_path):
+    prints = {"partialFingerprints": {"secretOrdinal/v1": "secret-keyword:1"}}
+    result = finding() | prints
+    uri = "key=abcdefgh/a%20b.py"
+    result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] = uri
+
+    (run,) = merged(tmp_path, write(tmp_path / "1.sarif", tool_run("A", [result], **OURS)))["runs"]
+
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == uri
+    assert run["results"][0]["partialFingerprints"] == prints["partialFingerprints"]
+
+
+@pytest.mark.parametrize("rule_id", [None, 7, ["R1"], ""], ids=["none", "number", "list", "empty"])
+@pytest.mark.parametrize("part", ["ruleId", "id"])
+def test_log_that_says_it_is_ours_and_has_no_ids_is_incomplete(tmp_path, capsys, part, rule_id):
+    result, rule = finding(), {"id": "R1"}
+    (result if part == "ruleId" else rule)[part] = rule_id
+    run_of_ours = tool_run("A", [result], **OURS)
+    run_of_ours["tool"]["driver"]["rules"] = [rule]
+    report = write(tmp_path / "1.sarif", run_of_ours)
+
+    code = run(["merge", report, "-o", "all.sarif"])
+
+    answer = capsys.readouterr().err
+    assert code == 3
+    assert "1.sarif" in answer
+    assert part in answer
+    assert not (tmp_path / "all.sarif").exists()
+
+
+@pytest.mark.parametrize("ours", [OURS, {}], ids=["ours", "foreign"])
+@pytest.mark.parametrize("part", ["head", "result"])
+def test_log_that_is_nested_deeply_is_merged_or_refused(tmp_path, ours, part):
+    deep = "[" * 700 + "1" + "]" * 700
+    run_of_it = tool_run("A", [finding() | {"properties": {"x": 11}}], **ours)
+    text = json.dumps({"version": "2.1.0", "runs": [run_of_it | {"invocations": []}]})
+    there, what = ('"x": 11', f'"x": {deep}')
+    if part == "head":
+        there, what = ('"invocations": []', f'"invocations": [], "graphs": {deep}')
+    (tmp_path / "1.sarif").write_text(text.replace(there, what))
+
+    assert there in text
+    assert run(["merge", str(tmp_path / "1.sarif"), "-o", "all.sarif"]) in {0, 3}
+    assert run(["gate", str(tmp_path / "1.sarif")]) in {0, 3}
+    assert run(["convert", str(tmp_path / "1.sarif"), "-o", "one.sarif"]) in {0, 3}
+
+
+def test_secret_of_the_environment_is_masked_in_another_tools_log(tmp_path, monkeypatch):
+    word = "hunter" + "2hunter2hunter2"
+    monkeypatch.setenv("MY_PASSWORD", word)
+    told = {"message": {"text": f"could not log in as {word}"}, "level": "error"}
+    head = {"invocations": [{"toolExecutionNotifications": [told]}]}
+    tool = tool_run(f"T {word}", [finding() | {"message": {"text": f"found {word}"}}], **head)
+
+    assert word not in json.dumps(merged(tmp_path, write(tmp_path / "1.sarif", tool)))
+
+
 def test_merged_log_is_valid_against_the_schema(tmp_path, schema_errors):
     one = write(tmp_path / "1.sarif", tool_run("A", [finding(1), finding(2)]))
     two = write(tmp_path / "2.sarif", tool_run("A", [finding(3)]))

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -5,7 +6,8 @@ import pytest
 
 from scanrun.contracts import Driver
 from scanrun.errors import ConversionError
-from scanrun.model import Evidence, Notification, ScanResult, Severity, Snapshot, Status
+from scanrun.model import Condition, Evidence, Notification, ScanResult, Severity, Snapshot, Status
+from scanrun.sarif.codec import dumps
 from scanrun.sarif.run import run_head, saved_result
 
 SNAPSHOT = Snapshot(root=Path())
@@ -121,3 +123,19 @@ def test_damaged_properties_are_refused(damage):
 
     with pytest.raises(ConversionError, match="damaged"):
         saved_result(head)
+
+
+def test_what_a_log_tells_of_its_run_is_cleaned_as_it_is_read():
+    condition = Condition("gate", passed=False, detail="\x1b[2Jtoken " + "ghp_" + "k3Yp" * 9)
+    result = ScanResult(
+        name="scan",
+        category="sast",
+        status=Status.FAILED,
+        reason="\x1b]0;title\x07no image",
+        conditions=(condition,),
+    )
+
+    saved = saved_result(json.loads(dumps(head_of(result))))
+
+    assert saved.reason == "no image"
+    assert saved.conditions == (Condition("gate", passed=False, detail="token ********"),)

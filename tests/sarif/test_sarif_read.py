@@ -382,3 +382,57 @@ def test_a_recorded_log_that_is_malformed_is_refused():
 
     with pytest.raises(ConversionError):
         list(read_sarif(path))
+
+
+def test_a_fingerprint_under_a_name_that_nobody_can_read_is_left_behind(sarif_file):
+    given = {"\x1b[31mred/v1": "x", "a" * 101 + "/v1": "x", "primary/v1": "x"}
+
+    (result,) = results(sarif_file(finding(partialFingerprints=given)))
+
+    assert result["partialFingerprints"] == {"primary/v1": "x"}
+
+
+def one_run(path, run):
+    path.write_text(json.dumps({"version": "2.1.0", "runs": [run]}))
+    return path
+
+
+def test_arguments_fill_the_messages_own_placeholders_alone(tmp_path):
+    message = {"text": "use {0}, not {1} or {7}", "arguments": ["'{1}'.format(x)", "f-strings"]}
+    run = {"tool": {"driver": {"name": "T"}}, "results": [finding(message=message)]}
+
+    (found,) = results(one_run(tmp_path / "a.sarif", run))
+
+    assert found["message"]["text"] == "use '{1}'.format(x), not f-strings or {7}"
+
+
+def test_arguments_that_name_one_another_make_no_endless_text(tmp_path):
+    arguments = [f"{{{number}}}" * 10 for number in range(1, 12)]
+    message = {"text": "{0}", "arguments": arguments}
+    run = {"tool": {"driver": {"name": "T"}}, "results": [finding(message=message)]}
+
+    (found,) = results(one_run(tmp_path / "a.sarif", run))
+
+    assert found["message"]["text"] == "{1}" * 10
+
+
+@pytest.mark.parametrize("lone", ["\udcff", "x\ud83d", "\ud83d\ude00\udcff"])
+def test_a_lone_surrogate_costs_no_result(tmp_path, lone):
+    run = {
+        "tool": {"driver": {"name": f"T{lone}", "rules": [{"id": "R1"}]}},
+        "results": [finding(message={"text": f"a{lone}"}), finding()],
+    }
+
+    made = results(one_run(tmp_path / "a.sarif", run))
+
+    assert [each["message"]["text"][0] for each in made] == ["a", "m"]
+
+
+def test_a_lone_surrogate_hides_no_key_that_stands_twice(tmp_path):
+    path = tmp_path / "a.sarif"
+    run = {"tool": {"driver": {"name": "T\udcff"}}, "results": [finding()]}
+    text = json.dumps({"version": "2.1.0", "runs": [run]})
+    path.write_text(text.replace('"results"', '"results": [], "results"').replace("[]", "[1]"))
+
+    with pytest.raises(ConversionError):
+        results(path)

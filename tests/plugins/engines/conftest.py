@@ -58,6 +58,10 @@ def busybox_rootfs(program: bytes, *, marker: str) -> bytes:
         entry = tarfile.TarInfo("bin/busybox")
         entry.size, entry.mode = len(program), 0o755
         tar.addfile(entry, io.BytesIO(program))
+        for name in ("data", "data/seed"):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode, entry.uid = tarfile.DIRTYPE, 0o770, 1000
+            tar.addfile(entry)
         for applet in APPLETS:
             entry = tarfile.TarInfo(f"bin/{applet}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
@@ -157,7 +161,17 @@ def tree(tmp_path):
 def shell(image, tmp_path):
     """Return a function that runs a line of shell as a step."""
 
-    def run(session, line, *, name="probe", caches=None, step_caches=None, cancel=None, **more):
+    def run(
+        session,
+        line,
+        *,
+        name="probe",
+        caches=None,
+        step_caches=None,
+        cancel=None,
+        beside=(),
+        **more,
+    ):
         more.setdefault("source", None)
         more.setdefault("image", image)
         more.setdefault("entrypoint", ("/bin/sh", "-c"))
@@ -170,6 +184,7 @@ def shell(image, tmp_path):
             caches=caches or {},
             folder=folder,
             cancel=cancel or threading.Event(),
+            beside=beside,
         )
 
     return run

@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 
+import docker.errors
 import pytest
 
 from scanrun.api import EngineLostError, InterruptedRunError, Limits, Step, StepError
 from scanrun_plugins.engines.docker.capture import frames
-from scanrun_plugins.engines.docker.failures import last_lines, plain
+from scanrun_plugins.engines.docker.failures import engine_errors, last_lines, plain
 from scanrun_plugins.engines.docker.hardening import environment_of, hardened, not_enforced
 from scanrun_plugins.engines.docker.layout import layout_of
 from scanrun_plugins.engines.docker.once import Once
@@ -78,6 +79,45 @@ def test_each_thing_that_the_engine_dropped_is_named(changes, name):
     assert not_enforced(asked, found_by_inspect(asked, **changes)) == [name]
 
 
+@pytest.mark.parametrize(
+    "joined", [["private"], ["private", "out", "bridge"], []], ids=["less", "more", "none"]
+)
+def test_a_container_in_other_networks_than_asked_for_is_named(joined):
+    asked = hardened(Limits(), network="private", mounts=(), podman=False)
+    found = found_by_inspect(asked)
+    networks = ["private", "out"]
+
+    right = {**found, "NetworkSettings": {"Networks": dict.fromkeys(networks)}}
+    wrong = {**found, "NetworkSettings": {"Networks": dict.fromkeys(joined)}}
+
+    assert not_enforced(asked, right, networks=networks) == []
+    assert not_enforced(asked, wrong, networks=networks) == ["network"]
+
+
+def test_a_service_is_spoken_to_past_the_proxy():
+    caller = {"HTTPS_PROXY": "http://proxy", "no_proxy": "localhost"}
+
+    found = environment_of({"HOME": "/"}, caller, network=True, beside=["web", "app"])
+
+    assert found == [
+        "HOME=/",
+        "HTTPS_PROXY=http://proxy",
+        "NO_PROXY=localhost,web,app",
+        "TMPDIR=/tmp",
+        "no_proxy=localhost,web,app",
+    ]
+    assert environment_of({"HOME": "/"}, {}, network=True, beside=["web"]) == [
+        "HOME=/",
+        "TMPDIR=/tmp",
+    ]
+
+
+def test_folders_of_links_are_the_steps_own():
+    layout = layout_of(Step(links={"/w/there": "/src/a"}, outputs=("/out/r",)))
+
+    assert layout.folders == ("/out", "/w")
+
+
 def test_podmans_list_of_capabilities_counts_only_when_none_is_left():
     asked = hardened(Limits(), network="none", mounts=(), podman=True)
     found = found_by_inspect(asked, CapDrop=[f"CAP_{number}" for number in range(12)])
@@ -104,6 +144,13 @@ def test_folders_inside_each_other_are_one_volume():
     assert layout.folders == ("/etc/t", "/out", "/w")
     assert layout.inner == ("/out/db",)
     assert layout.with_image_content == {"/etc/t"}
+    assert not layout.blank
+
+
+def test_folders_are_blank_where_nothing_is_given_and_none_lies_in_another():
+    assert layout_of(Step(outputs=("/out/r", "/w/x"))).blank
+    assert not layout_of(Step(outputs=("/out/r", "/out/db/"))).blank
+    assert not layout_of(Step(outputs=("/out/r",), links={"/out/l": "/src"})).blank
 
 
 @pytest.mark.parametrize("path", ["/r", "/tmp/r", "r", "/src/r", "/src/a/r", "/a/../../r", "/db/x"])
@@ -255,3 +302,27 @@ def test_the_engines_module_does_not_import_the_sdk():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("podman", "names"), [(False, {"fsize"}), (True, {"fsize", "nofile", "nproc"})]
+)
+def test_podman_is_told_the_limits_that_it_would_set_too_high(podman, names):
+    host = hardened(Limits(), network="none", mounts=(), podman=podman)
+
+    assert {each["Name"] for each in host["Ulimits"]} == names
+
+
+def test_what_a_scanner_prints_is_not_kept_on_the_engine():
+    host = hardened(Limits(), network="none", mounts=(), podman=False)
+
+    assert host["LogConfig"] == {"Type": "none", "Config": {}}
+
+
+def test_podman_without_an_init_process_says_what_to_install():
+    words = "container create: container-init binary not found on the host: stat /x/catatonit"
+
+    with pytest.raises(StepError, match="init binary") as caught, engine_errors("creating"):
+        raise docker.errors.APIError("500", explanation=words)
+
+    assert "install `catatonit`" in caught.value.hint

@@ -5,11 +5,14 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
+import urllib.request
 from contextlib import suppress
 
 import pytest
 
-from scanrun.api import EngineError, EngineLostError
+from scanrun.api import EngineError, EngineLostError, Limits, Service
+from scanrun_plugins.engines.docker.networks import Networks
 from scanrun_plugins.engines.docker.reaping import sweep
 from scanrun_plugins.engines.docker.session import open_session
 
@@ -131,6 +134,40 @@ def test_a_step_runs_over_tls_with_a_private_ca(relay, open_run, shell, certific
 
     assert outcome.log.read_text() == "over tls\n"
     assert outcome.outputs["/out/r"].read_text() == "1\n"
+
+
+def test_a_service_is_reached_through_tls(  # noqa: PLR0917 - fixtures
+    relay, open_run, certificates, strict_tls, image, monkeypatch
+):
+    monkeypatch.setattr(Networks, "make_front", lambda *_: "")
+    session = open_run(
+        environment={
+            "DOCKER_HOST": f"tcp://127.0.0.1:{relay(strict_tls).port}",
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_CERT_PATH": str(certificates),
+        }
+    )
+    service = Service(
+        name="web",
+        image=image,
+        port=8080,
+        argv=("/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/bin"),
+        limits=Limits(memory_mb=64),
+        ready=lambda _: True,
+    )
+    running = session.serve(service, name="probe", cancel=threading.Event())
+    for _ in range(50):
+        with (
+            suppress(ConnectionError),
+            urllib.request.urlopen(running.address.url + "/busybox", timeout=20) as response,
+        ):
+            came = response.read()
+            break
+        time.sleep(0.1)
+    session.close()
+
+    assert came.startswith(b"\x7fELF")
+    assert len(came) == int(response.headers["Content-Length"])
 
 
 def test_an_engine_with_another_ca_is_not_trusted(

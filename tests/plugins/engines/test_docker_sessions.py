@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scanrun.api import KeepsThings, ResolvesImages, StepError
-from scanrun_plugins.engines.docker import DockerEngine
+from scanrun.api import KeepsThings, ResolvesImages, Step, StepError
+from scanrun_plugins.engines.docker import DockerEngine, reaping
 from scanrun_plugins.engines.docker.owner import EXPIRES, OWNER, RUN, Owner
 from scanrun_plugins.engines.docker.volumes import CACHE
 
@@ -101,6 +101,35 @@ def test_the_copy_is_made_once_for_steps_that_start_together(session, shell, tre
     assert len(client.volumes.list(filters={"label": f"{RUN}={session._settings.run_id}"})) == 1
 
 
+def test_empty_folders_of_located_steps_are_made_with_the_copy_one_for_each_step(
+    session, shell, tree, client, image
+):
+    session.share(tree({"a": b"1"}), {})
+    more = {"source": "/src", "outputs": ("/out/r",)}
+    for _ in range(2):
+        session.locate(Step(image=image, **more))
+
+    with ThreadPoolExecutor(3) as pool:  # one more than were located: it gets a volume of its own
+        lines = [f"ls /out; echo {number} > /out/r" for number in range(3)]
+        outcomes = list(pool.map(lambda line: shell(session, line, **more), lines))
+    session._containers.settle()
+
+    assert [each.outputs["/out/r"].read_text() for each in outcomes] == ["0\n", "1\n", "2\n"]
+    assert [each.log.read_text() for each in outcomes] == ["", "", ""]
+    assert len(client.volumes.list(filters={"label": f"{RUN}={session._settings.run_id}"})) == 3
+
+
+def test_only_a_plain_file_has_a_size(session, image):
+    shelf = session._containers.shelf(image, [], scanner="test")
+
+    sizes = [
+        session._containers.size(shelf, path)
+        for path in ("/etc/marker", "/etc", "/bin/sh", "/etc/nothing")
+    ]
+
+    assert sizes == [1, None, None, None]
+
+
 def test_two_sessions_side_by_side_see_their_own_files(open_run, shell, tree):
     first, second = open_run(pull="never"), open_run(pull="never")
     first.share(tree({"a": b"first"}), {})
@@ -169,8 +198,10 @@ def test_a_database_that_nobody_gave_is_an_error(session, shell):
         shell(session, "true", step_caches={"/db": "trivy-db"})
 
 
-def test_clear_removes_what_is_kept_and_unused(open_run, shell, client, database):
+def test_clear_removes_what_is_kept_and_unused(open_run, shell, client, database, monkeypatch):
     name, folder = database
+    # what others keep on this engine is not ours to remove
+    monkeypatch.setattr(reaping, "KEPT", f"{CACHE}={name}")
     with open_run(pull="never") as session:
         _with_cache(session, shell, name, folder)
     (volume,) = client.volumes.list(filters={"label": f"{CACHE}={name}"})

@@ -266,8 +266,8 @@ def test_files_that_are_not_on_the_engine_stop_the_step(session, shell, tree, mo
     empty = client.volumes.create(f"scanrun-test-{uuid.uuid4().hex}")
     config = StepRun._config
 
-    def with_an_empty_source(self, layout, made):
-        found = config(self, layout, made)
+    def with_an_empty_source(self, layout, made, shared):
+        found = config(self, layout, made, shared)
         found["HostConfig"]["Mounts"][-1]["Source"] = empty.name
         return found
 

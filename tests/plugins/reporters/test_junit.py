@@ -4,8 +4,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scanrun.model import Condition, Outcome, ScanResult, Severity, Status, Verdict
+from scanrun.model import Condition, GatePolicy, Outcome, ScanResult, Severity, Status, Verdict
 from scanrun.sarif.view import Finding
+from scanrun.stages.gate import judge
 from scanrun_plugins.reporters.junit import JUnit
 
 
@@ -133,6 +134,16 @@ def test_no_text_can_break_the_xml(text):
     (suite,) = report(hostile, finding(suppressed=True, justification=text))
 
     assert numbers(suite)["tests"] == len(suite) == 3
+
+
+def test_what_was_not_read_of_the_tree_is_an_error_and_no_failure():
+    scanner = ScanResult(name="scan", category="sast", status=Status.COMPLETED, required=True)
+    verdict = judge((scanner,), GatePolicy(), run_id="r", unread=["'a.py' (unreadable)"])
+
+    gate = whole_report(conditions=verdict.conditions)[-1]
+
+    assert (numbers(gate)["failures"], numbers(gate)["errors"]) == (0, 1)
+    assert "'a.py' (unreadable)" in gate.find("testcase/error").get("message")
 
 
 def test_a_broken_limit_and_incompleteness_are_seen_without_a_finding():

@@ -116,3 +116,13 @@ def test_severity_words_are_all_known():
     words = ("LOW", "MEDIUM", "HIGH")
 
     assert [Severity.of_word(w).value for w in words] == ["low", "medium", "high"]
+
+
+@pytest.mark.parametrize("metrics", [b"{}", b'{"_totals": {"loc": 0}}'])
+def test_report_that_names_no_file_is_an_error_not_a_clean_scan(metrics):
+    """So it looks where Bandit is given a folder without `-r`."""
+    report = b'{"errors": [], "metrics": ' + metrics + b', "results": []}'
+
+    (note,) = Bandit().convert(outputs(REPORT, report))
+
+    assert (note.level, note.text) == ("error", "Bandit names no file that it has looked at")

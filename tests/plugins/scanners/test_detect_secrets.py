@@ -128,3 +128,35 @@ def test_real_detect_secrets_finds_canary_secrets_and_allowed_ones(tmp_path):
         "package-lock.json",
     }
     assert scan.codes == [0, 0]
+
+
+def _guess_in(path):
+    kind = "Base64 High Entropy String"
+    secret = {"type": kind, "filename": path, "hashed_secret": "0" * 40, "line_number": 1}
+    used = [{"name": "Base64HighEntropyString"}]
+    report = {"version": "1.5.0", "plugins_used": used, "results": {path: [secret]}}
+    given = outputs(REPORT, json.dumps(report).encode())
+    (found,) = (each for each in DetectSecrets().convert(given) if isinstance(each, Result))
+    return found.properties["severity"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "src/file-lock.py",
+        "redis-lock.js",
+        "door-lock.env",
+        "src/my-package-lock.json",
+        "package-lock.json/settings.py",
+        "secrets.lock",
+    ],
+)
+def test_source_with_lock_in_its_name_is_no_file_of_checksums(path):
+    assert _guess_in(path) == "high"
+
+
+@pytest.mark.parametrize(
+    "path", ["package-lock.json", "web/pnpm-lock.yaml", "uv.lock", "Cargo.lock", "go.sum"]
+)
+def test_guess_in_a_lock_file_of_a_package_manager_is_info(path):
+    assert _guess_in(path) == "info"

@@ -5,7 +5,7 @@ import pytest
 from local_scan import scan_locally
 
 from scanrun.errors import ConversionError
-from scanrun.model import Notification, Snapshot, Target
+from scanrun.model import Notification, Outputs, Snapshot, Target
 from scanrun.testing import outputs
 from scanrun_plugins.scanners.ruff import REPORT, Ruff
 
@@ -82,3 +82,13 @@ def test_real_ruff_tells_in_its_log_what_it_could_not_read(tmp_path):
     scan = scan_locally(Ruff(), {"latin.py": b"x = '\xe9'\n"}, tmp_path)
 
     assert any(re.search(sign.pattern, scan.log) for sign in Ruff.signs)
+
+
+def test_saved_report_that_is_an_empty_list_is_refused(tmp_path):
+    """Any tool could have written it; in a run its log stands beside it, and a canary is found."""
+    report = tmp_path / "report.json"
+    report.write_bytes(b"[]")
+
+    with pytest.raises(ConversionError, match="any tool"):
+        list(Ruff().convert(Outputs({REPORT: report})))
+    assert list(Ruff().convert(outputs(REPORT, b"[]"))) == []

@@ -1,4 +1,6 @@
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,7 @@ from scanrun_plugins.scanners.trivy.databases import (
 )
 
 BOLT = bytes(16) + b"\xed\xda\x0c\xed" + bytes(4096)
-SQLITE = b"SQLite format 3\0" + bytes(4096)
+LIBRARY = "INSERT INTO artifacts VALUES (1); INSERT INTO indices VALUES (1);"
 UPDATED = "2026-11-23T06:13:01.279137123Z"
 STAMP = {"Version": 2, "UpdatedAt": UPDATED, "NextUpdate": "2026-11-24T06:13:01Z"}
 
@@ -33,10 +35,30 @@ def test_the_edition_is_what_the_database_says_of_itself(tmp_path):
     )
 
 
-def test_the_java_database_has_a_format_of_its_own(tmp_path):
-    java = database(tmp_path, {**STAMP, "Version": 1}, SQLITE, "trivy-java.db")
+def java_database(folder, rows=LIBRARY):
+    with closing(sqlite3.connect(folder / "trivy-java.db")) as written:
+        written.executescript(f"CREATE TABLE artifacts(a); CREATE TABLE indices(a); {rows}")
+    return database(folder, {**STAMP, "Version": 1}, None)
 
-    assert read_java_database(java).version == "format 1"
+
+def test_the_java_database_has_a_format_of_its_own(tmp_path):
+    assert read_java_database(java_database(tmp_path)).version == "format 1"
+
+
+def test_a_java_database_without_a_library_is_none(tmp_path):
+    java = java_database(tmp_path, rows="")
+
+    with pytest.raises(ConversionError, match="knows no library"):
+        read_java_database(java)
+
+
+def test_a_java_database_that_is_cut_off_is_none(tmp_path):
+    java = java_database(tmp_path)
+    file = java / "trivy-java.db"
+    file.write_bytes(file.read_bytes()[:-1])
+
+    with pytest.raises(ConversionError, match="cut off"):
+        read_java_database(java)
 
 
 def test_gos_zero_time_is_no_time(tmp_path):
@@ -60,7 +82,7 @@ def test_gos_zero_time_is_no_time(tmp_path):
         (STAMP, b""),
         (STAMP, BOLT[:100]),
         (STAMP, bytes(8192)),
-        (STAMP, SQLITE),
+        (STAMP, b"SQLite format 3\0" + bytes(4096)),
     ],
     ids=[
         "no metadata",

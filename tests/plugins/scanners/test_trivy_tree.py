@@ -160,7 +160,7 @@ def test_a_scan_reads_only_what_it_is_given():
         assert after(scan.argv, option) in scan.files
     assert not scan.network
     assert scan.ok_exit_codes == {0}
-    assert scan.env == {"GOMEMLIMIT": "1536MiB"}
+    assert scan.env["GOMEMLIMIT"] == "1536MiB"
 
 
 def test_nothing_is_fetched_while_scanning():
