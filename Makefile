@@ -2,14 +2,15 @@
 # Both make what they need in .venv, or say what this machine lacks.
 SHELL := /usr/bin/env bash
 BIN := .venv/bin
-SCRIPTS := .ci/run .ci/venv lab/build lab/engine lab/registry examples/demo.sh
+SCRIPTS := .ci/run .ci/venv lab/build lab/door lab/engine lab/registry lab/sonar lab/zap-replay lab/dependency-check/launcher.sh lab/sonarqube/scanner.sh lab/sonarqube/server.sh examples/demo.sh
 
-.PHONY: help demo dev test faults lint lint-format lint-style lint-types lint-shell format lab ci clean
+.PHONY: help demo quartet dev test faults lint lint-format lint-style lint-types lint-shell format lab ci clean
 
 help:
 	@echo "make demo    scan examples/vulnerable-app"
+	@echo "make quartet build the lab, and scan the application as it runs, too"
 	@echo "make test    run the tests (TESTS=tests/sarif for some of them)"
-	@echo "make faults  run all tests of faults, the slow ones too (docs/faults.md)"
+	@echo "make faults  run all tests of faults and all slow tests (docs/faults.md)"
 	@echo "make lint    format, style, types and shell scripts"
 	@echo "make format  put the format right"
 	@echo "make lab     build the lab: real scanners' images and a registry (lab/README.md)"
@@ -20,6 +21,9 @@ demo:
 	@.ci/venv local
 	@examples/demo.sh $(BIN)
 
+quartet: lab
+	@examples/demo.sh $(BIN) quartet
+
 dev:
 	@.ci/venv dev
 
@@ -27,7 +31,7 @@ test: dev
 	@$(BIN)/python -m pytest $(TESTS)
 
 faults: dev
-	@$(BIN)/python -m pytest tests/faults -m "slow_fault or not slow_fault"
+	@$(BIN)/python -m pytest -m "fault or slow_fault"
 
 lint: lint-format lint-style lint-types lint-shell
 
@@ -38,7 +42,7 @@ lint-style:
 	$(BIN)/ruff check .
 lint-types:
 	$(BIN)/mypy
-	MYPYPATH=lab $(BIN)/mypy lab/*.py
+	MYPYPATH=lab:lab/zap:lab/targets $(BIN)/mypy lab/*.py lab/zap/standin lab/targets/*.py
 lint-shell:
 	$(BIN)/shellcheck $(SCRIPTS)
 
@@ -54,4 +58,5 @@ ci:
 
 clean:
 	-@lab/registry stop 2>/dev/null
+	-@lab/sonar stop 2>/dev/null
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist lab/work examples/vulnerable-app/.scanrun
